@@ -1,0 +1,168 @@
+package layout
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// root is the top of the repository, seen from this package.
+const root = "../.."
+
+// topLevel is all that may lie there besides names that begin with a dot. build
+// and data are ignored by git: the binary, and the local node's stores.
+var topLevel = []string{
+	"functions", "shared", "infra", "events", "template.yaml", "samconfig.toml",
+	"go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "build", "data",
+}
+
+const maxLines = 700
+
+// A reader of the repository finds the same few entries for ever.
+func TestTopLevel(t *testing.T) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(topLevel, e.Name()) {
+			t.Errorf("%s does not belong to the top level", e.Name())
+		}
+	}
+}
+
+// TestFileSize: what does not fit into 700 lines is more than one thing.
+func TestFileSize(t *testing.T) {
+	walk(t, func(name string, text []byte) {
+		if n := bytes.Count(text, []byte("\n")); n > maxLines {
+			t.Errorf("%s has %d lines, more than %d", name, n, maxLines)
+		}
+	})
+}
+
+// TestCode parses every Go file once and applies the rules about code.
+func TestCode(t *testing.T) {
+	documented := make(map[string]bool)
+	files := token.NewFileSet()
+	walk(t, func(name string, text []byte) {
+		if path.Ext(name) != ".go" {
+			return
+		}
+		file, err := parser.ParseFile(files, name, text, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		isTest := strings.HasSuffix(name, "_test.go")
+		if pkg := path.Dir(name); !isTest {
+			documented[pkg] = documented[pkg] || file.Doc != nil
+		}
+		main := file.Name.Name == "main"
+		for _, c := range calls(file) {
+			at := files.Position(c.pos)
+			switch c.name {
+			case "os.Getenv", "os.LookupEnv", "os.Environ":
+				if !isTest && !main && !strings.HasPrefix(name, "shared/start/") {
+					t.Errorf("%s: %s: settings come through shared/config", at, c.name)
+				}
+			case "os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln":
+				if !isTest && !main {
+					t.Errorf("%s: %s: only a main ends the process", at, c.name)
+				}
+			case "t.Skip", "t.SkipNow":
+				if c.arguments == 0 {
+					t.Errorf("%s: a test is skipped without a reason", at)
+				}
+			}
+		}
+	})
+	for pkg, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no doc comment", pkg)
+		}
+	}
+}
+
+// call is a call of a function or method of a named package or variable.
+type call struct {
+	name      string
+	arguments int
+	pos       token.Pos
+}
+
+func calls(file *ast.File) []call {
+	var found []call
+	ast.Inspect(file, func(n ast.Node) bool {
+		if c, ok := n.(*ast.CallExpr); ok {
+			if f, ok := c.Fun.(*ast.SelectorExpr); ok {
+				if x, ok := f.X.(*ast.Ident); ok {
+					found = append(found, call{x.Name + "." + f.Sel.Name, len(c.Args), c.Pos()})
+				}
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// The rules would be void if calls found nothing.
+func TestCalls(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\nfunc f() { defer os.Exit(1); t.Skip(); g() }", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range calls(file) {
+		got = append(got, c.name+" "+strconv.Itoa(c.arguments))
+	}
+	if want := []string{"os.Exit 1", "t.Skip 0"}; !slices.Equal(got, want) {
+		t.Errorf("calls %q, want %q", got, want)
+	}
+}
+
+// written reports whether a file is one that people write and read; the others
+// are data.
+func written(name string) bool {
+	return slices.Contains([]string{".go", ".sh", ".py", ".yaml", ".yml", ".toml", ".md"}, path.Ext(name)) ||
+		name == "Makefile" || path.Dir(name) == ".ci"
+}
+
+// walk gives every written file of the repository, with its path from the top,
+// except what git and the builds keep for themselves, and test data.
+func walk(t *testing.T, visit func(name string, text []byte)) {
+	t.Helper()
+	tree := os.DirFS(root)
+	seen := 0
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if slices.Contains([]string{".git", ".aws-sam", "build", "data"}, name) || d.Name() == "testdata" {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !d.Type().IsRegular() || !written(name) {
+			return nil
+		}
+		text, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return err
+		}
+		seen++
+		visit(name, text)
+		return nil
+	})
+	if err != nil || seen == 0 {
+		t.Fatalf("%d files were read, error %v", seen, err)
+	}
+}
