@@ -1,0 +1,223 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"oipnode/shared/gateway"
+	"oipnode/shared/state"
+)
+
+// cycle is one run under one lease.
+//
+// Invariant 5: every Commit carries the lease's guard, and every write of a
+// document its fence, so what an older runner still sends fails or is refused
+// once a newer one has written.
+type cycle struct {
+	*Indexer
+	opt   *Options
+	log   *slog.Logger
+	lease *state.Lease
+	dir   *directory
+	pipe  *pipeline
+
+	gw     *gateway.Gateway
+	height int64 // the gateway's, at the start of the cycle
+
+	checkpoint        Checkpoint
+	checkpointVersion uint64
+	times             times
+
+	mu     sync.Mutex
+	counts Counts
+
+	phase    string
+	taken    int  // transactions taken up in this cycle
+	trusted  bool // the gateway has shown that it knows what is known
+	complete bool // all phases were done
+	// tried holds what was looked up in this cycle, so that it is asked for once
+	// and not once per record; lookups makes those at the same time one.
+	tried   *recent
+	lookups singleflight.Group
+}
+
+// Checkpoint is how far the chain is settled. Invariant 2: Height moves only
+// after everything up to it is durable, and never backwards.
+type Checkpoint struct {
+	Height int64     `json:"height"`
+	At     time.Time `json:"at"`
+	// Initial is set until the first time that the tip was reached.
+	Initial bool `json:"initial,omitempty"`
+}
+
+// times are when the slower passes happened.
+type times struct {
+	Warm time.Time `json:"warm"`
+	// ColdStart is when the cold pass under way began, ColdNext its next block.
+	ColdStart time.Time `json:"coldStart"`
+	ColdNext  int64     `json:"coldNext"`
+}
+
+// newCycle loads what the last one left. It never returns a nil cycle.
+func newCycle(ctx context.Context, ix *Indexer, lease *state.Lease) (*cycle, error) {
+	c := &cycle{Indexer: ix, opt: &ix.opt, log: ix.opt.Log, lease: lease, tried: newRecent(10000)}
+	c.dir = newDirectory(c)
+	c.checkpoint = Checkpoint{Height: ix.opt.StartHeight - 1, Initial: true}
+	var err error
+	if c.checkpointVersion, err = c.loadJSON(ctx, keyCheckpoint, &c.checkpoint); err != nil {
+		return c, err
+	}
+	if _, err := c.loadJSON(ctx, keyTimes, &c.times); err != nil {
+		return c, err
+	}
+	var remembered []gateway.Backoff
+	if _, err := c.loadJSON(ctx, keyGateways, &remembered); err != nil {
+		return c, err
+	}
+	ix.opt.Pool.Restore(remembered)
+	return c, nil
+}
+
+// run does the phases of a cycle.
+func (c *cycle) run(ctx context.Context) error {
+	ctx, cancel := c.budget(ctx)
+	defer cancel()
+	gw, height, err := c.opt.Pool.Choose(ctx, c.checkpoint.Height, c.checkpoint.Initial)
+	if err != nil {
+		return fmt.Errorf("choose a gateway: %w", err)
+	}
+	c.gw, c.height = gw, height
+	c.pipe = newPipeline(ctx, c)
+	defer c.pipe.stop()
+	for _, phase := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"handles", c.finishHandles},
+		{"bootstrap", c.bootstrap},
+		{"hot", c.hot},
+		{"forward", c.forward},
+		{"warm", c.warm},
+		{"cold", c.cold},
+		{"ledger", c.ledger},
+	} {
+		c.phase = phase.name
+		c.progress()
+		err := phase.run(ctx)
+		if err == nil {
+			err = c.pipe.flush()
+		}
+		if errors.Is(err, errEnough) {
+			if err := c.pipe.flush(); err != nil && !errors.Is(err, errEnough) {
+				return err
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", phase.name, err)
+		}
+	}
+	c.complete = true
+	return nil
+}
+
+// budget derives the context under which a cycle works: it ends margin before
+// the caller's deadline, so that there is time to save.
+func (c *cycle) budget(ctx context.Context) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline.Add(-min(margin, time.Until(deadline)/4)))
+	}
+	return context.WithCancel(ctx)
+}
+
+// enough reports errEnough when the cycle has used up its transactions, and
+// renews the lease while it has not.
+func (c *cycle) enough(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return errEnough
+	}
+	if c.taken >= c.opt.MaxTransactions {
+		return errEnough
+	}
+	if err := c.lease.RenewIfOlder(ctx, c.opt.LeaseTTL/3); err != nil {
+		if errors.Is(err, state.ErrLost) {
+			return ErrLeaseLost
+		}
+		return err
+	}
+	return nil
+}
+
+// progress tells the caller where the cycle is.
+func (c *cycle) progress() {
+	c.mu.Lock()
+	indexed := c.counts.Indexed
+	c.mu.Unlock()
+	c.opt.Progress(Progress{Phase: c.phase, Checkpoint: c.checkpoint.Height, Target: c.height, Indexed: indexed})
+}
+
+// advance moves the checkpoint to a height up to which everything is settled.
+// The pipeline must have been flushed. Invariant 2.
+func (c *cycle) advance(ctx context.Context, to int64) error {
+	if to <= c.checkpoint.Height && (to < c.height || !c.checkpoint.Initial) {
+		return nil
+	}
+	next := Checkpoint{Height: max(to, c.checkpoint.Height), At: c.opt.Now(), Initial: c.checkpoint.Initial && to < c.height}
+	op, err := c.putJSON(keyCheckpoint, next, c.checkpointVersion)
+	if err != nil {
+		return err
+	}
+	if err := c.commit(ctx, op); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	c.checkpoint, c.checkpointVersion = next, c.checkpointVersion+1
+	c.progress()
+	return nil
+}
+
+// patience is the longest back-off of a gateway that a cycle sits out.
+const patience = 20 * time.Second
+
+// attempts is how often a call is repeated for a fault that passes.
+const attempts = 4
+
+// patiently repeats a call on a gateway that asks for a pause, while that is
+// short, or that did not answer. Other failures would only come again.
+func (c *cycle) patiently(ctx context.Context, call func() error) error {
+	return c.repeat(ctx, passing, call)
+}
+
+// repeat repeats a call that fails in a way that passes.
+func (c *cycle) repeat(ctx context.Context, passes func(error) bool, call func() error) error {
+	for try := 1; ; try++ {
+		err := call()
+		var e *gateway.Error
+		if err == nil || try == attempts || !errors.As(err, &e) || !passes(err) {
+			return err
+		}
+		wait := time.Second << (try - 1)
+		if e.RetryAfter > 0 {
+			wait = e.RetryAfter
+		}
+		if wait > patience {
+			return err
+		}
+		if err := c.opt.Sleep(ctx, wait); err != nil {
+			return errEnough
+		}
+	}
+}
+
+// paused reports whether a gateway asks for a pause.
+func paused(err error) bool {
+	return errors.Is(err, gateway.ErrBackoff) || errors.Is(err, gateway.ErrRateLimited)
+}
+
+// passing reports whether a failure says something of the gateway's moment only.
+func passing(err error) bool { return paused(err) || errors.Is(err, gateway.ErrUnavailable) }

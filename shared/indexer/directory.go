@@ -1,0 +1,168 @@
+package indexer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"oipnode/shared/oip"
+	"oipnode/shared/oip/rsapss"
+	"oipnode/shared/state"
+)
+
+// Bounds of what a cycle keeps in memory of creators and templates.
+const (
+	maxKeys          = 2000    // public keys, about 2 KB each
+	maxTemplates     = 500     // parsed templates
+	maxTemplateBytes = 8 << 20 // and their bytes
+)
+
+// directory answers what verifying and expanding need to know: keys by address
+// and templates by id. It is a bounded cache over the stores, made anew for each
+// cycle, so that it never outlives the lease.
+type directory struct {
+	c    *cycle
+	keys *lru.Cache[string, *rsapss.PublicKey]
+
+	mu        sync.Mutex
+	templates *lru.Cache[string, *knownTemplate]
+	bytes     int
+}
+
+// knownTemplate is a template and what its document's envelope says.
+type knownTemplate struct {
+	*oip.Template
+	creator string // address
+	deleted bool   // its creator has deleted it
+}
+
+func newDirectory(c *cycle) *directory {
+	d := &directory{c: c}
+	d.keys, _ = lru.New[string, *rsapss.PublicKey](maxKeys)
+	d.templates, _ = lru.NewWithEvict(maxTemplates, func(_ string, t *knownTemplate) { d.bytes -= t.Size() })
+	return d
+}
+
+// Key implements oip.Keys. It knows what was loaded or learnt before.
+func (d *directory) Key(address string) (*rsapss.PublicKey, bool) { return d.keys.Get(address) }
+
+// loadKey reads a creator's key from the state store, if it is not known yet.
+func (d *directory) loadKey(ctx context.Context, address string) error {
+	if d.keys.Contains(address) || !oip.ValidID(address) {
+		return nil
+	}
+	cr, ok, err := d.creator(ctx, address)
+	if err != nil || !ok {
+		return err
+	}
+	key, err := rsapss.ParseModulus(cr.Modulus)
+	if err != nil {
+		return fmt.Errorf("stored key of %s: %w", address, err)
+	}
+	d.keys.Add(address, key)
+	return nil
+}
+
+// learn remembers a verified registration's key or a verified template for the
+// transactions behind it, which may be judged before it is written.
+func (d *directory) learn(v oip.Verified) {
+	switch v.Subject() {
+	case oip.SubjectRegistration:
+		d.keys.Add(v.Creator(), v.Key())
+	case oip.SubjectTemplate:
+		if _, ok := d.cached(v.ID()); !ok {
+			d.remember(&knownTemplate{Template: v.Template(), creator: v.Creator()})
+		}
+	}
+}
+
+// creatorState is what the state store keeps of a creator: its current
+// registration, the one with the greatest (height, id).
+type creatorState struct {
+	Tx      string `json:"tx"`
+	Order   string `json:"order"`
+	Handle  string `json:"handle"`
+	Modulus string `json:"modulus"`
+
+	version uint64
+}
+
+// ref is what documents say of the creator.
+func (cr creatorState) ref(address string) oip.CreatorRef {
+	return oip.CreatorRef{CreatorHandle: cr.Handle, DIDAddress: oip.DID(address), DIDTx: oip.DID(cr.Tx), PublicKey: cr.Modulus}
+}
+
+// creator reads the current registration of an address.
+func (d *directory) creator(ctx context.Context, address string) (creatorState, bool, error) {
+	item, ok, err := state.GetOne(ctx, d.c.opt.State, creatorKey(address))
+	if err != nil || !ok {
+		return creatorState{}, false, err
+	}
+	var cr creatorState
+	if err := json.Unmarshal(item.Value, &cr); err != nil {
+		return creatorState{}, false, fmt.Errorf("state of creator %s: %w", address, err)
+	}
+	cr.version = item.Version
+	return cr, true, nil
+}
+
+func (d *directory) cached(id string) (*knownTemplate, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.templates.Get(id)
+}
+
+// remember puts a template into the cache and keeps the cache within its bytes.
+func (d *directory) remember(t *knownTemplate) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.templates.Remove(t.ID)
+	d.templates.Add(t.ID, t)
+	for d.bytes += t.Size(); d.bytes > maxTemplateBytes && d.templates.Len() > 1; {
+		d.templates.RemoveOldest()
+	}
+}
+
+// template finds a template in the cache or in the record store; nil if it is
+// not known.
+func (d *directory) template(ctx context.Context, id string) (*knownTemplate, error) {
+	if t, ok := d.cached(id); ok {
+		return t, nil
+	}
+	stored, err := d.c.opt.Records.Get(ctx, []string{oip.DID(id)}, false)
+	if err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
+	if len(stored) == 0 || stored[0].Kind != oip.KindTemplate {
+		return nil, nil
+	}
+	parsed, err := oip.ParseStoredTemplate(stored[0].JSON)
+	if err != nil {
+		return nil, err
+	}
+	env, err := oip.ParseEnvelope(stored[0].JSON)
+	if err != nil {
+		return nil, err
+	}
+	t := &knownTemplate{Template: parsed}
+	t.creator, _ = oip.TxID(env.Creator.DIDAddress)
+	if t.deleted, err = d.c.hasTomb(ctx, oip.DID(id), t.creator, true); err != nil {
+		return nil, err
+	}
+	d.remember(t)
+	return t, nil
+}
+
+// recent is a bounded set of names; the oldest go first.
+type recent struct{ cache *lru.Cache[string, bool] }
+
+func newRecent(size int) *recent {
+	cache, _ := lru.New[string, bool](size)
+	return &recent{cache}
+}
+
+func (r *recent) has(name string) bool { return r.cache.Contains(name) }
+func (r *recent) add(name string)      { r.cache.Add(name, true) }

@@ -1,0 +1,272 @@
+package indexer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"oipnode/shared/oip"
+	"oipnode/shared/records"
+	"oipnode/shared/state"
+)
+
+// Invariant 6: a delete wins over its target whatever arrives first. A delete
+// message becomes a tombstone before anything else happens; a document is looked
+// up among the tombstones before it is written and again after; the message is
+// stored as a record only when all its effects are done, so that a kill in
+// between makes it be processed again.
+
+// tomb is what a tombstone holds.
+type tomb struct {
+	Message string `json:"message"` // a delete message's transaction id
+}
+
+// tombOps writes the tombstone of a delete message, and one item per message, so
+// that a tombstone goes only with the last message for it.
+func tombOps(v oip.Verified) []state.Op {
+	d := v.Deletion()
+	key := tombKey(d.Target, v.Creator(), d.Template)
+	value, _ := json.Marshal(tomb{v.ID()}) // a struct of text cannot fail
+	return []state.Op{state.Put(key, value), state.Put(messageKey(key, v.ID()), value)}
+}
+
+// messageKey names a message under its tombstone.
+func messageKey(tombstone state.Key, id string) state.Key {
+	return state.Key{Space: spaceTomb + "-by", ID: tombstone.ID + "/" + id}
+}
+
+// hasTomb reports whether a target's own creator has deleted it.
+func (c *cycle) hasTomb(ctx context.Context, did, creator string, template bool) (bool, error) {
+	_, ok, err := state.GetOne(ctx, c.opt.State, tombKey(did, creator, template))
+	if err != nil {
+		return false, fmt.Errorf("read tombstone: %w", err)
+	}
+	return ok, nil
+}
+
+// tombsOf reports which of the transactions their own creator has deleted.
+func (c *cycle) tombsOf(ctx context.Context, items []*item) (map[string]bool, error) {
+	var keys []state.Key
+	ids := make(map[state.Key]string)
+	for _, it := range items {
+		if it.verified == nil || it.verified.Deletion() != nil {
+			continue
+		}
+		k := tombKey(oip.DID(it.node.ID), it.verified.Creator(), it.verified.Template() != nil)
+		keys, ids[k] = append(keys, k), it.node.ID
+	}
+	found := make(map[string]bool)
+	for part := range chunks(keys, state.MaxGet) {
+		got, err := c.opt.State.Get(ctx, part...)
+		if err != nil {
+			return nil, fmt.Errorf("read tombstones: %w", err)
+		}
+		for _, item := range got {
+			found[ids[item.Key]] = true
+		}
+	}
+	return found, nil
+}
+
+// deletedEntry settles the id of a deleted transaction.
+func deletedEntry(now time.Time, height int64) *Entry {
+	return &Entry{State: EntryDeleted, Height: height, Since: now}
+}
+
+// effect carries out what signer's delete message does to a target, if it is
+// indexed and the rule of authority allows it.
+func (c *cycle) effect(ctx context.Context, target, signer string, template bool) error {
+	stored, err := c.opt.Records.Get(ctx, []string{target}, true)
+	if err != nil {
+		return fmt.Errorf("read target of a delete: %w", err)
+	}
+	if len(stored) == 0 {
+		return nil
+	}
+	env, err := oip.ParseEnvelope(stored[0].JSON)
+	if err != nil {
+		return err
+	}
+	switch (oip.Deletion{Target: target, Template: template}).EffectOn(signer, env, stored[0].Kind) {
+	case oip.EffectRemove:
+		if err := c.remove(ctx, env); err != nil {
+			return err
+		}
+		c.count(func(n *Counts) { n.Deleted++ })
+		if id, ok := oip.TxID(target); ok {
+			return c.replaceEntry(ctx, id, deletedEntry(c.opt.Now(), height(env)))
+		}
+	case oip.EffectHide:
+		if stored[0].Kind == oip.KindTemplate {
+			id, _ := oip.TxID(target)
+			if t, ok := c.dir.cached(id); ok {
+				t.deleted = true
+			}
+			return c.showTemplate(ctx, id)
+		}
+		return c.hide(ctx, target, true)
+	}
+	return nil
+}
+
+// replaceEntry sets or removes (nil) an id's entry, whatever it is now.
+func (c *cycle) replaceEntry(ctx context.Context, id string, e *Entry) error {
+	now, err := c.entriesOf(ctx, []string{id})
+	if err != nil {
+		return err
+	}
+	if e == nil && now[id] == nil {
+		return nil
+	}
+	return c.apply(ctx, []change{{id, now[id], e}})
+}
+
+// remove deletes a document, and hides deleted templates that nothing uses now.
+func (c *cycle) remove(ctx context.Context, env oip.Envelope) error {
+	if _, err := c.writeDocs(ctx, []records.Op{{Delete: env.DID}}); err != nil {
+		return err
+	}
+	for _, id := range env.Templates {
+		if err := c.showTemplate(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hide sets or clears the hidden flag of a document; one that is not there is fine.
+func (c *cycle) hide(ctx context.Context, did string, hidden bool) error {
+	_, err := c.writeDocs(ctx, []records.Op{{Patch: &oip.Patch{DID: did, Hidden: &hidden}}})
+	return err
+}
+
+// showTemplate brings a template's hidden flag in line: a deleted template is
+// hidden exactly while no indexed record uses it (spec section 6).
+func (c *cycle) showTemplate(ctx context.Context, id string) error {
+	t, err := c.dir.template(ctx, id)
+	if err != nil || t == nil || !t.deleted {
+		return err
+	}
+	used, err := c.used(ctx, id)
+	if err != nil {
+		return err
+	}
+	return c.hide(ctx, oip.DID(id), !used)
+}
+
+// used reports whether an indexed record uses a template.
+func (c *cycle) used(ctx context.Context, id string) (bool, error) {
+	page, err := c.opt.Records.Search(ctx, records.Query{Where: records.Is(records.FieldTemplateID, id)})
+	if err != nil {
+		return false, fmt.Errorf("count uses of a template: %w", err)
+	}
+	return page.Total > 0, nil
+}
+
+// landTemplate makes a template's document.
+func (c *cycle) landTemplate(ctx context.Context, v oip.Verified, creator oip.CreatorRef) (oip.Document, error) {
+	deleted, err := c.hasTomb(ctx, oip.DID(v.ID()), v.Creator(), true)
+	if err != nil {
+		return oip.Document{}, err
+	}
+	hidden := false
+	if deleted {
+		used, err := c.used(ctx, v.ID())
+		if err != nil {
+			return oip.Document{}, err
+		}
+		hidden = !used
+	}
+	c.dir.remember(&knownTemplate{Template: v.Template(), creator: v.Creator(), deleted: deleted})
+	return oip.Expand(v, oip.Setting{Creator: creator, IndexedAt: c.opt.Now(), Hidden: hidden})
+}
+
+// templates returns what Expand asks: the templates that are known.
+func (c *cycle) templates(ctx context.Context, ids []string) (func(string) *oip.Template, error) {
+	known := make(map[string]*oip.Template, len(ids))
+	for _, id := range ids {
+		t, err := c.dir.template(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if t != nil {
+			known[id] = t.Template
+		}
+	}
+	return func(id string) *oip.Template { return known[id] }, nil
+}
+
+// ref is what a document says of its creator: the current registration.
+func (c *cycle) ref(ctx context.Context, address string) (oip.CreatorRef, bool, error) {
+	cr, ok, err := c.dir.creator(ctx, address)
+	return cr.ref(address), ok, err
+}
+
+// landRegistration settles a registration: it claims the unique handle, becomes
+// the creator's current registration if it is the latest, and hides the one it
+// replaces.
+func (c *cycle) landRegistration(ctx context.Context, v oip.Verified) (oip.Document, error) {
+	handle, err := c.claim(ctx, creators, v, v.Registration().Handle)
+	if err != nil {
+		return oip.Document{}, err
+	}
+	next := creatorState{Tx: v.ID(), Order: orderOf(v.Height(), v.ID()), Handle: handle, Modulus: v.Registration().Modulus}
+	current, err := c.promote(ctx, v.Creator(), next)
+	if err != nil {
+		return oip.Document{}, err
+	}
+	deleted, err := c.hasTomb(ctx, oip.DID(v.ID()), v.Creator(), false)
+	if err != nil {
+		return oip.Document{}, err
+	}
+	templates, err := c.templates(ctx, v.TemplateIDs())
+	if err != nil {
+		return oip.Document{}, err
+	}
+	return oip.Expand(v, oip.Setting{
+		Creator: current.ref(v.Creator()), OwnHandle: handle, Templates: templates,
+		IndexedAt: c.opt.Now(), Hidden: deleted || current.Tx != v.ID(),
+	})
+}
+
+// promote makes a registration the current one of its address if it is later on
+// the chain than the one that is, and returns the current one. Documents that
+// carry the older one are marked for relabelling in the same Commit.
+func (c *cycle) promote(ctx context.Context, address string, next creatorState) (creatorState, error) {
+	now, ok, err := c.dir.creator(ctx, address)
+	if err != nil {
+		return creatorState{}, err
+	}
+	if ok && now.Tx != next.Tx && now.Order > next.Order {
+		return now, nil
+	}
+	if ok && now.Tx == next.Tx && now.Order == next.Order && now.Handle == next.Handle {
+		return now, nil
+	}
+	op, err := c.putJSON(creatorKey(address), next, now.version)
+	if err != nil {
+		return creatorState{}, err
+	}
+	ops := []state.Op{op}
+	if ok {
+		ops = append(ops, state.Put(relabelKey(address), []byte(next.Tx)))
+	}
+	if err := c.commit(ctx, ops...); err != nil {
+		return creatorState{}, fmt.Errorf("creator %s: %w", address, err)
+	}
+	if ok && now.Tx != next.Tx {
+		if err := c.hide(ctx, oip.DID(now.Tx), true); err != nil {
+			return creatorState{}, err
+		}
+	}
+	return next, nil
+}
+
+// height is an envelope's block, 0 while pending.
+func height(env oip.Envelope) int64 {
+	if env.InArweaveBlock == nil {
+		return 0
+	}
+	return *env.InArweaveBlock
+}

@@ -1,0 +1,412 @@
+package indexer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"oipnode/shared/gateway"
+	"oipnode/shared/oip"
+	"oipnode/shared/records"
+	"oipnode/shared/state"
+)
+
+// A fork moves a transaction: H -> no block -> H'. Its document stays and its
+// height is changed in place. While it has no block it is pending, and is looked
+// for until it is mined again or has been gone for GoneAfter.
+
+// pendingPause is the pause between two looks at a pending transaction.
+const pendingPause = 10 * time.Minute
+
+// moved brings an indexed transaction to the height at which it is seen now.
+func (c *cycle) moved(ctx context.Context, n gateway.Node, env oip.Envelope) error {
+	if err := c.reposition(ctx, n, env); err != nil {
+		return err
+	}
+	h := n.Height
+	if _, err := c.writeDocs(ctx, []records.Op{{Patch: &oip.Patch{DID: env.DID, Height: &h}}}); err != nil {
+		return err
+	}
+	c.count(func(n *Counts) { n.Moved++ })
+	entries, err := c.entriesOf(ctx, []string{n.ID})
+	if err != nil {
+		return err
+	}
+	e := entries[n.ID]
+	if e == nil || e.State != EntryPending {
+		return nil
+	}
+	var next *Entry // what it was before its block vanished
+	if len(env.MissingTemplates) > 0 {
+		next = waiting(nil, c.opt.Now(), n.Height, EntryPartial, missingTemplates, needs(env.MissingTemplates)...)
+	}
+	return c.apply(ctx, []change{{n.ID, e, next}})
+}
+
+// reposition moves the handle claim of a registration or an organization to its
+// new order on the chain, before the document shows the new height: if a kill
+// comes in between, the height still differs and all of it happens again.
+func (c *cycle) reposition(ctx context.Context, n gateway.Node, env oip.Envelope) error {
+	var ns namespace
+	switch env.RecordType {
+	case oip.TypeRegistration:
+		ns = creators
+	case oip.TypeOrganization:
+		ns = organizations
+	default:
+		return nil
+	}
+	address, ok := oip.TxID(env.Creator.DIDAddress)
+	if !ok {
+		return fmt.Errorf("indexer: %s has no creator", env.DID)
+	}
+	to := orderOf(n.Height, n.ID)
+	cl, found, err := c.findClaim(ctx, ns, n.ID, env)
+	if err != nil || !found || cl.order == to {
+		return err
+	}
+	// The new claim comes first, so that a kill never leaves the handle unheld.
+	next := claimed{Address: address, Tx: n.ID, Base: cl.Base, order: to}
+	if err := c.place(ctx, ns, &next); err != nil {
+		return err
+	}
+	if err := c.unclaim(ctx, ns, cl.order); err != nil {
+		return err
+	}
+	if ns == creators {
+		if err := c.reelect(ctx, address); err != nil {
+			return err
+		}
+	}
+	return c.finishHandles(ctx)
+}
+
+// findClaim finds the claim of a document by its height, or, while it is
+// pending, by the height its entry remembers.
+func (c *cycle) findClaim(ctx context.Context, ns namespace, id string, env oip.Envelope) (claimed, bool, error) {
+	at := height(env)
+	if at == 0 {
+		entries, err := c.entriesOf(ctx, []string{id})
+		if err != nil {
+			return claimed{}, false, err
+		}
+		if e := entries[id]; e != nil {
+			at = e.Height
+		}
+	}
+	return c.claimAt(ctx, ns, orderOf(at, id))
+}
+
+// reelect finds an address's current registration again, after one of its
+// registrations has moved or gone, from the claims of the address.
+func (c *cycle) reelect(ctx context.Context, address string) error {
+	now, ok, err := c.dir.creator(ctx, address)
+	if err != nil || !ok {
+		return err
+	}
+	page, err := c.opt.Records.Search(ctx, records.Query{
+		Where: records.All{
+			records.Is(records.FieldKind, string(oip.KindCreator)),
+			records.Is(records.FieldCreatorDID, oip.DID(address)),
+		},
+		Limit: records.MaxLimit, EnvelopeOnly: true,
+	})
+	if err != nil {
+		return fmt.Errorf("find registrations: %w", err)
+	}
+	var best creatorState
+	err = state.Each(ctx, c.opt.State, spaceClaim+string(creators), "", "", state.MaxRange, func(item state.Item) error {
+		cl := claimed{}
+		if err := json.Unmarshal(item.Value, &cl); err != nil {
+			return fmt.Errorf("claim %s: %w", item.ID, err)
+		}
+		if cl.Address == address && item.ID > best.Order {
+			best = creatorState{Tx: cl.Tx, Order: item.ID, Handle: cl.Handle, Modulus: now.Modulus}
+		}
+		return nil
+	})
+	if err != nil || best.Order == "" {
+		return err
+	}
+	if best.Tx != now.Tx || best.Order != now.Order || best.Handle != now.Handle {
+		op, err := c.putJSON(creatorKey(address), best, now.version)
+		if err != nil {
+			return err
+		}
+		if err := c.commit(ctx, op, state.Put(relabelKey(address), []byte(best.Tx))); err != nil {
+			return err
+		}
+	}
+	for _, hit := range page.Hits {
+		env, err := oip.ParseEnvelope(hit.JSON)
+		if err != nil {
+			return err
+		}
+		deleted, err := c.hasTomb(ctx, hit.DID, address, false)
+		if err != nil {
+			return err
+		}
+		if hidden := deleted || hit.DID != oip.DID(best.Tx); hidden != env.Hidden {
+			if err := c.hide(ctx, hit.DID, hidden); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// findVanished looks for indexed transactions of the hot window that the gateway
+// did not show there. Counting is enough to know that there are none: memory
+// does not grow with the window.
+func (c *cycle) findVanished(ctx context.Context, from, to int64) error {
+	where := records.Between{Field: records.FieldHeight, Min: from, Max: to}
+	counts, err := c.opt.Records.Count(ctx, where, "")
+	if err != nil {
+		return fmt.Errorf("count the hot window: %w", err)
+	}
+	if counts.Total <= c.pipe.confirmed() {
+		return nil
+	}
+	q := records.Query{Where: where, Sort: []records.Sort{{Field: records.FieldHeight}}, Limit: gateway.MaxLookup, EnvelopeOnly: true}
+	for {
+		if err := c.enough(ctx); err != nil {
+			return err
+		}
+		page, err := c.opt.Records.Search(ctx, q)
+		if err != nil {
+			return fmt.Errorf("read the hot window: %w", err)
+		}
+		if err := c.checkShown(ctx, page.Hits); err != nil {
+			return err
+		}
+		if q.After = page.Next; q.After == "" {
+			return nil
+		}
+	}
+}
+
+// checkShown asks the gateway for indexed transactions by their ids, and marks
+// those pending that it says have no block, or that it does not know although it
+// knows others.
+func (c *cycle) checkShown(ctx context.Context, hits []records.Stored) error {
+	envs := make(map[string]oip.Envelope, len(hits))
+	ids := make([]string, 0, len(hits))
+	for _, hit := range hits {
+		env, err := oip.ParseEnvelope(hit.JSON)
+		if err != nil {
+			return err
+		}
+		if id, ok := oip.TxID(hit.DID); ok {
+			envs[id], ids = env, append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	var shown map[string]gateway.Node
+	err := c.patiently(ctx, func() (err error) { shown, err = c.gw.Knows(ctx, ids); return err })
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		n, known := shown[id]
+		switch {
+		case known && n.Height > 0:
+			if n.Height != height(envs[id]) {
+				if err := c.moved(ctx, n, envs[id]); err != nil {
+					return err
+				}
+			}
+			continue
+		case !known && len(shown) == 0:
+			if err := c.trust(ctx); err != nil {
+				return err
+			}
+		}
+		if err := c.vanished(ctx, id, envs[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vanished marks an indexed transaction as pending. The entry comes first: it is
+// what makes sure that somebody looks again.
+func (c *cycle) vanished(ctx context.Context, id string, env oip.Envelope) error {
+	now := c.opt.Now()
+	entries, err := c.entriesOf(ctx, []string{id})
+	if err != nil {
+		return err
+	}
+	if e := entries[id]; e == nil || e.State != EntryPending {
+		next := &Entry{State: EntryPending, Height: height(env), Since: now, Due: now.Add(pendingPause), Detail: "its block vanished"}
+		if err := c.apply(ctx, []change{{id, e, next}}); err != nil {
+			return err
+		}
+	}
+	_, err = c.writeDocs(ctx, []records.Op{{Patch: &oip.Patch{DID: oip.DID(id), Pending: true}}})
+	c.count(func(n *Counts) { n.Vanished++ })
+	return err
+}
+
+// checkPending looks again at a transaction whose block had vanished.
+func (c *cycle) checkPending(ctx context.Context, id string, e *Entry, n gateway.Node, found bool) error {
+	stored, err := c.opt.Records.Get(ctx, []string{oip.DID(id)}, true)
+	if err != nil {
+		return err
+	}
+	if len(stored) == 0 {
+		// Deleted meanwhile: look at it as at any other transaction.
+		next := &Entry{State: EntryWaiting, Height: e.Height, Since: c.opt.Now(), Needs: []oip.Dependency{{Need: oip.NeedData, ID: id}}}
+		next.retryAfter(c.opt.Now())
+		return c.apply(ctx, []change{{id, e, next}})
+	}
+	env, err := oip.ParseEnvelope(stored[0].JSON)
+	if err != nil {
+		return err
+	}
+	if found && n.Height > 0 {
+		return c.moved(ctx, n, env)
+	}
+	now := c.opt.Now()
+	if now.Sub(e.Since) >= c.opt.GoneAfter {
+		// A gateway that shows nothing proves nothing.
+		if err := c.trustAll(ctx); err == nil {
+			return c.gone(ctx, id, e, env, stored[0].Kind)
+		}
+	}
+	next := *e
+	next.Due = now.Add(pendingPause)
+	return c.apply(ctx, []change{{id, e, &next}})
+}
+
+// trustAll asks every gateway for known transactions; all must answer.
+func (c *cycle) trustAll(ctx context.Context) error {
+	ids, err := c.knownIDs(ctx)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	for _, gw := range c.opt.Pool.All() {
+		known, err := gw.Knows(ctx, ids)
+		if err != nil {
+			return err
+		}
+		if len(known) == 0 {
+			return fmt.Errorf("%s: %w", gw.URL(), errUntrusted)
+		}
+	}
+	return nil
+}
+
+// Audit is kept for everything that the node removed by itself.
+type Audit struct {
+	At     time.Time `json:"at"`
+	DID    string    `json:"did"`
+	Reason string    `json:"reason"`
+	Height int64     `json:"height"`
+	// Since is when the transaction was first missed.
+	Since time.Time `json:"since"`
+}
+
+// auditLife is how long an audit entry is kept.
+const auditLife = 365 * 24 * time.Hour
+
+// gone removes a transaction that no block has contained for GoneAfter, with an
+// audit entry, and takes back what it did. The ledger's entry goes last.
+func (c *cycle) gone(ctx context.Context, id string, e *Entry, env oip.Envelope, kind oip.Kind) error {
+	now := c.opt.Now()
+	audit := Audit{At: now, DID: env.DID, Reason: "in no block for " + c.opt.GoneAfter.String(), Height: e.Height, Since: e.Since}
+	op, err := c.putJSON(state.Key{Space: spaceAudit, ID: fmt.Sprintf("%012d-%s", now.Unix(), id)}, audit, anyVersion)
+	if err != nil {
+		return err
+	}
+	if err := c.commit(ctx, op.Until(now.Add(auditLife))); err != nil {
+		return err
+	}
+	c.log.Warn("removed a transaction that is in no block any more", "did", env.DID, "height", e.Height)
+	if env.DeleteMessage {
+		if err := c.takeBack(ctx, id, env); err != nil {
+			return err
+		}
+	}
+	if err := c.remove(ctx, env); err != nil {
+		return err
+	}
+	switch kind {
+	case oip.KindCreator:
+		address, _ := oip.TxID(env.Creator.DIDAddress)
+		if err := c.unclaim(ctx, creators, orderOf(e.Height, id)); err != nil {
+			return err
+		}
+		if err := c.reelect(ctx, address); err != nil {
+			return err
+		}
+	case oip.KindOrganization:
+		if err := c.unclaim(ctx, organizations, orderOf(e.Height, id)); err != nil {
+			return err
+		}
+	}
+	c.count(func(n *Counts) { n.Gone++ })
+	return c.apply(ctx, []change{{id: id, old: e}})
+}
+
+// takeBack undoes a delete message that vanished: its tombstone goes, unless
+// another message asked for the same, and its target is fetched again.
+func (c *cycle) takeBack(ctx context.Context, id string, env oip.Envelope) error {
+	stored, err := c.opt.Records.Get(ctx, []string{env.DID}, false)
+	if err != nil || len(stored) == 0 {
+		return err
+	}
+	signer, _ := oip.TxID(env.Creator.DIDAddress)
+	target := oip.StoredTarget(stored[0].JSON)
+	template := env.RecordType == oip.TypeDeleteTemplate
+	key := tombKey(target, signer, template)
+	if err := c.commit(ctx, state.Delete(messageKey(key, id))); err != nil {
+		return err
+	}
+	prefix := messageKey(key, "")
+	left, err := c.opt.State.Range(ctx, prefix.Space, prefix.ID, state.PrefixEnd(prefix.ID), 1)
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	if err := c.commit(ctx, state.Delete(key)); err != nil {
+		return err
+	}
+	targetID, ok := oip.TxID(target)
+	if !ok {
+		return nil
+	}
+	if err := c.restore(ctx, target, targetID, signer); err != nil {
+		return err
+	}
+	return nil
+}
+
+// restore brings back what a delete message that vanished had removed or hidden.
+func (c *cycle) restore(ctx context.Context, target, id, signer string) error {
+	stored, err := c.opt.Records.Get(ctx, []string{target}, true)
+	if err != nil {
+		return err
+	}
+	if len(stored) > 0 {
+		if stored[0].Kind == oip.KindCreator {
+			return c.reelect(ctx, signer)
+		}
+		if t, ok := c.dir.cached(id); ok {
+			t.deleted = false
+		}
+		return c.hide(ctx, target, false)
+	}
+	entries, err := c.entriesOf(ctx, []string{id})
+	if err != nil {
+		return err
+	}
+	if e := entries[id]; e == nil || e.State != EntryDeleted {
+		return nil
+	}
+	now := c.opt.Now()
+	again := &Entry{State: EntryWaiting, Height: entries[id].Height, Since: now, Due: now,
+		Needs: []oip.Dependency{{Need: oip.NeedData, ID: id}}, Detail: "its delete message vanished"}
+	return c.apply(ctx, []change{{id, entries[id], again}})
+}

@@ -1,0 +1,419 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"oipnode/shared/oip"
+	"oipnode/shared/records"
+)
+
+// settle is the second stage: it makes the outcomes of a group durable, in an
+// order in which a kill between any two writes loses nothing:
+//
+//  1. templates and registrations, after waking what waits for them;
+//  2. tombstones of the group's delete messages;
+//  3. entries of what is rejected, waits, or is only partly expanded;
+//  4. the documents; then their tombstones are read again (invariant 6);
+//  5. the delete messages' effects, and last the messages themselves, which mark
+//     them as done;
+//  6. entries that are no longer needed are removed.
+//
+// Whatever is repeated after a kill has the same result (invariant 3).
+func (c *cycle) settle(ctx context.Context, g *group) error {
+	s := &settlement{c: c, items: g.sorted()}
+	ids := make([]string, 0, len(s.items))
+	for _, it := range s.items {
+		ids = append(ids, it.node.ID)
+	}
+	var err error
+	if s.entries, err = c.entriesOf(ctx, ids); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{
+		s.land, s.tombstones, s.expand, s.write, s.deletions, s.clean, c.finishHandles, s.showTemplates,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settlement is the settling of one group.
+type settlement struct {
+	c       *cycle
+	items   []*item
+	entries map[string]*Entry // as the ledger has them now
+
+	docs    []pendingDoc
+	changes []change
+	done    []string // ids whose entries are to be removed once documents are durable
+	touched map[string]bool
+}
+
+// pendingDoc is a document that is about to be written.
+type pendingDoc struct {
+	item *item
+	doc  oip.Document
+}
+
+// land settles what others need. Waking comes first: if it is all that happens
+// before a kill, the woken entries only look in vain once more.
+func (s *settlement) land(ctx context.Context) error {
+	for _, it := range s.items {
+		if it.verified == nil {
+			continue
+		}
+		var doc oip.Document
+		var err error
+		switch v := *it.verified; v.Subject() {
+		case oip.SubjectTemplate:
+			if err := s.c.wake(ctx, oip.Dependency{Need: oip.NeedTemplate, ID: v.ID()}); err != nil {
+				return err
+			}
+			ref, ok, e := s.c.ref(ctx, v.Creator())
+			if e != nil {
+				return e
+			}
+			if !ok {
+				s.waitForCreator(it)
+				continue
+			}
+			doc, err = s.c.landTemplate(ctx, v, ref)
+			s.done = append(s.done, v.ID())
+		case oip.SubjectRegistration:
+			if err := s.c.wake(ctx, oip.Dependency{Need: oip.NeedCreator, ID: v.Creator()}); err != nil {
+				return err
+			}
+			doc, err = s.c.landRegistration(ctx, v)
+			if err == nil {
+				err = s.partial(it, doc)
+			}
+			if err == nil {
+				// Written at once: the next one may replace and hide it.
+				s.docs = append(s.docs, pendingDoc{it, doc})
+				err = s.write(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		default:
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		s.docs = append(s.docs, pendingDoc{it, doc})
+	}
+	return s.write(ctx)
+}
+
+// tombstones writes those of the group's delete messages, before any document.
+func (s *settlement) tombstones(ctx context.Context) error {
+	b := s.c.batch()
+	for _, it := range s.items {
+		if it.verified == nil || it.verified.Deletion() == nil {
+			continue
+		}
+		if err := b.add(ctx, tombOps(*it.verified)...); err != nil {
+			return err
+		}
+	}
+	return b.commit(ctx)
+}
+
+// expand makes the documents of records and organizations, and notes what
+// becomes of everything else.
+func (s *settlement) expand(ctx context.Context) error {
+	tombs, err := s.c.tombsOf(ctx, s.items)
+	if err != nil {
+		return err
+	}
+	for _, it := range s.items {
+		switch {
+		case it.rejected != nil:
+			s.reject(it, *it.rejected)
+		case it.waiting != nil:
+			s.wait(it, it.why, *it.waiting)
+		case it.verified == nil:
+			return fmt.Errorf("indexer: %s has no outcome", it.node.ID)
+		case tombs[it.node.ID] && it.plain():
+			s.deleted(it)
+		default:
+			if err := s.document(ctx, it); err != nil {
+				return err
+			}
+		}
+	}
+	return s.write(ctx)
+}
+
+// document expands one record or organization.
+func (s *settlement) document(ctx context.Context, it *item) error {
+	if !it.plain() {
+		return nil
+	}
+	v := *it.verified
+	ref, ok, err := s.c.ref(ctx, v.Creator())
+	if err != nil {
+		return err
+	}
+	if !ok {
+		s.waitForCreator(it)
+		return nil
+	}
+	set := oip.Setting{Creator: ref, IndexedAt: s.c.opt.Now()}
+	if set.Templates, err = s.c.templates(ctx, v.TemplateIDs()); err != nil {
+		return err
+	}
+	if v.Subject() == oip.SubjectOrganization {
+		if set.OwnHandle, err = s.c.claim(ctx, organizations, v, v.OrganizationHandle()); err != nil {
+			return err
+		}
+	}
+	doc, err := oip.Expand(v, set)
+	var rejected *oip.Refusal
+	switch {
+	case errors.Is(err, oip.ErrNothing):
+		s.wait(it, "none of its templates is known", needs(v.TemplateIDs())...)
+		return nil
+	case errors.As(err, &rejected):
+		s.reject(it, rejected.Rejected)
+		return nil
+	case err != nil:
+		return fmt.Errorf("expand %s: %w", it.node.ID, err)
+	}
+	if err := s.partial(it, doc); err != nil {
+		return err
+	}
+	s.docs = append(s.docs, pendingDoc{it, doc})
+	if s.size() >= records.MaxWriteBytes/2 {
+		return s.write(ctx)
+	}
+	return nil
+}
+
+// partial notes whether a document is complete: then its entry goes once it is
+// durable. If not, an entry that waits for the missing templates comes first.
+func (s *settlement) partial(it *item, doc oip.Document) error {
+	env, err := oip.ParseEnvelope(doc.JSON())
+	if err != nil {
+		return err
+	}
+	if len(env.MissingTemplates) == 0 {
+		s.done = append(s.done, it.node.ID)
+		return nil
+	}
+	old := s.entries[it.node.ID]
+	s.note(it.node.ID, waiting(old, s.c.opt.Now(), it.node.Height, EntryPartial, missingTemplates, needs(env.MissingTemplates)...))
+	return nil
+}
+
+// missingTemplates is why a document is partial.
+const missingTemplates = "some templates are not known"
+
+func needs(templates []string) []oip.Dependency {
+	deps := make([]oip.Dependency, 0, len(templates))
+	for _, id := range templates {
+		deps = append(deps, oip.Dependency{Need: oip.NeedTemplate, ID: id})
+	}
+	return deps
+}
+
+func (s *settlement) size() (n int) {
+	for _, d := range s.docs {
+		n += len(d.doc.JSON())
+	}
+	return n
+}
+
+// note plans a new entry for an id.
+func (s *settlement) note(id string, e *Entry) {
+	s.changes = append(s.changes, change{id, s.entries[id], e})
+}
+
+// reject keeps a rejection with its reason.
+func (s *settlement) reject(it *item, r oip.Rejected) {
+	s.c.count(func(n *Counts) { n.Rejected++ })
+	s.note(it.node.ID, &Entry{
+		State: EntryRejected, Height: it.node.Height, Since: s.c.opt.Now(),
+		Reason: r.Reason, Detail: r.Detail, Gateways: it.gateways, Rules: s.c.rules,
+	})
+}
+
+// wait puts a transaction into the retry ledger.
+func (s *settlement) wait(it *item, why string, deps ...oip.Dependency) {
+	s.c.count(func(n *Counts) { n.Waiting++ })
+	s.note(it.node.ID, waiting(s.entries[it.node.ID], s.c.opt.Now(), it.node.Height, EntryWaiting, why, deps...))
+}
+
+// waitForCreator makes a verified transaction wait whose creator is not settled:
+// its key was learnt from a registration that the store could not take.
+func (s *settlement) waitForCreator(it *item) {
+	s.wait(it, "its creator is not registered", oip.Dependency{Need: oip.NeedCreator, ID: it.verified.Creator()})
+}
+
+// deleted keeps that a transaction was deleted by its creator.
+func (s *settlement) deleted(it *item) {
+	s.c.count(func(n *Counts) { n.Deleted++ })
+	s.note(it.node.ID, deletedEntry(s.c.opt.Now(), it.node.Height))
+}
+
+// write makes the planned entries durable, then the documents, and then reads
+// their tombstones again.
+func (s *settlement) write(ctx context.Context) error {
+	if err := s.apply(ctx); err != nil {
+		return err
+	}
+	ops := make([]records.Op, len(s.docs))
+	for i := range s.docs {
+		ops[i].Put = &s.docs[i].doc
+	}
+	docs := s.docs
+	s.docs = nil
+	results, err := s.c.writeDocs(ctx, ops)
+	if err != nil {
+		return err
+	}
+	var written []*item
+	for i, r := range results {
+		if r.Status == records.Poison {
+			it := docs[i].item
+			s.reject(it, oip.Rejected{Reason: oip.ReasonUnstorable, Detail: r.Detail})
+			s.keep(it.node.ID)
+			continue
+		}
+		written = append(written, docs[i].item)
+	}
+	s.c.count(func(n *Counts) { n.Indexed += len(written) })
+	if err := s.apply(ctx); err != nil {
+		return err
+	}
+	s.touch(written)
+	return s.recheck(ctx, written)
+}
+
+// apply makes the planned entries durable.
+func (s *settlement) apply(ctx context.Context) error {
+	changes := s.changes
+	s.changes = nil
+	if err := s.c.apply(ctx, changes); err != nil {
+		return err
+	}
+	for _, ch := range changes {
+		s.entries[ch.id] = ch.new
+	}
+	return nil
+}
+
+// keep takes an id off the list of entries to be removed.
+func (s *settlement) keep(id string) {
+	for i, d := range s.done {
+		if d == id {
+			s.done = append(s.done[:i], s.done[i+1:]...)
+			return
+		}
+	}
+}
+
+// recheck reads the tombstones of written documents again: a delete that was
+// processed meanwhile, by whomever, wins.
+func (s *settlement) recheck(ctx context.Context, written []*item) error {
+	found, err := s.c.tombsOf(ctx, written)
+	if err != nil {
+		return err
+	}
+	for _, it := range written {
+		if !found[it.node.ID] {
+			continue
+		}
+		if err := s.c.effect(ctx, oip.DID(it.node.ID), it.verified.Creator(), it.verified.Subject() == oip.SubjectTemplate); err != nil {
+			return err
+		}
+		if it.plain() {
+			s.keep(it.node.ID) // its entry says now that it is deleted
+		}
+	}
+	return nil
+}
+
+// deletions carries out the delete messages and then stores the messages.
+func (s *settlement) deletions(ctx context.Context) error {
+	for _, it := range s.items {
+		if it.verified == nil || it.verified.Deletion() == nil {
+			continue
+		}
+		v := *it.verified
+		d := v.Deletion()
+		if err := s.c.effect(ctx, d.Target, v.Creator(), d.Template); err != nil {
+			return err
+		}
+		ref, ok, err := s.c.ref(ctx, v.Creator())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			s.waitForCreator(it)
+			continue
+		}
+		doc, err := oip.Expand(v, oip.Setting{Creator: ref, IndexedAt: s.c.opt.Now()})
+		if err != nil {
+			return fmt.Errorf("expand %s: %w", it.node.ID, err)
+		}
+		s.done = append(s.done, it.node.ID)
+		s.docs = append(s.docs, pendingDoc{it, doc})
+	}
+	return s.write(ctx)
+}
+
+// clean removes the entries of what is now indexed and complete, unless they
+// changed since the group was taken up (a delete message of the same group).
+func (s *settlement) clean(ctx context.Context) error {
+	var ids []string
+	for _, id := range s.done {
+		if s.entries[id] != nil {
+			ids = append(ids, id)
+		}
+	}
+	now, err := s.c.entriesOf(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var changes []change
+	for _, id := range ids {
+		if e := now[id]; e != nil && e.version == s.entries[id].version {
+			changes = append(changes, change{id: id, old: e})
+		}
+	}
+	return s.c.apply(ctx, changes)
+}
+
+// touch remembers deleted templates that written records use: they are shown again.
+func (s *settlement) touch(written []*item) {
+	for _, it := range written {
+		if it.verified.Subject() == oip.SubjectTemplate {
+			continue
+		}
+		for _, id := range it.verified.TemplateIDs() {
+			if t, ok := s.c.dir.cached(id); ok && t.deleted {
+				if s.touched == nil {
+					s.touched = make(map[string]bool)
+				}
+				s.touched[id] = true
+			}
+		}
+	}
+}
+
+// showTemplates brings the hidden flag of deleted templates in line with their use.
+func (s *settlement) showTemplates(ctx context.Context) error {
+	for id := range s.touched {
+		if err := s.c.showTemplate(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}

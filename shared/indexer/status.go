@@ -1,0 +1,186 @@
+package indexer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"oipnode/shared/gateway"
+	"oipnode/shared/oip"
+	"oipnode/shared/state"
+)
+
+// Counts are what happened in a cycle.
+type Counts struct {
+	Indexed  int `json:"indexed"`
+	Rejected int `json:"rejected"`
+	Waiting  int `json:"waiting"`
+	Deleted  int `json:"deleted"`
+	Moved    int `json:"moved"`
+	Vanished int `json:"vanished"`
+	Gone     int `json:"gone"`
+}
+
+// Changed reports whether the cycle changed anything that answers show.
+func (n Counts) Changed() bool {
+	return n.Indexed+n.Deleted+n.Moved+n.Vanished+n.Gone > 0
+}
+
+// Report is what a cycle did; it is kept for the health page.
+type Report struct {
+	Started  time.Time `json:"started"`
+	Duration string    `json:"duration"`
+	Gateway  string    `json:"gateway,omitempty"`
+	Height   int64     `json:"gatewayHeight,omitempty"`
+	Counts   Counts    `json:"counts"`
+	// Complete is false when the cycle stopped early, for its time or its number
+	// of transactions; the next one goes on.
+	Complete bool `json:"complete"`
+	// Error is one line for the operator; empty when all went well.
+	Error string `json:"error,omitempty"`
+}
+
+// Status is the state of the pipeline across cycles.
+type Status struct {
+	Cycles int64  `json:"cycles"`
+	Last   Report `json:"last"`
+	// Changes counts the cycles that changed something.
+	Changes int64 `json:"changes"`
+	// LastGood is when a cycle last ended without an error.
+	LastGood time.Time `json:"lastGood,omitzero"`
+	// GatewayHeight is the last height that a gateway told.
+	GatewayHeight int64 `json:"gatewayHeight"`
+}
+
+// count changes the cycle's counts; both stages and the reader do.
+func (c *cycle) count(change func(*Counts)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.counts)
+}
+
+// report sums up the cycle.
+func (c *cycle) report(start time.Time, err error) Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := Report{Started: start, Duration: since(c.opt.Now(), start).String(), Height: c.height, Counts: c.counts, Complete: c.complete}
+	if c.gw != nil {
+		r.Gateway = c.gw.URL()
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	return r
+}
+
+// saveStatus keeps the report and the gateways' back-off for the next cycle.
+func (c *cycle) saveStatus(ctx context.Context, r Report) error {
+	var s Status
+	if _, err := c.loadJSON(ctx, keyStatus, &s); err != nil {
+		return err
+	}
+	s.Cycles++
+	s.Last = r
+	if r.Counts.Changed() {
+		s.Changes++
+	}
+	if r.Error == "" {
+		s.LastGood = c.opt.Now()
+	}
+	s.GatewayHeight = max(s.GatewayHeight, r.Height)
+	status, err := c.putJSON(keyStatus, s, anyVersion)
+	if err != nil {
+		return err
+	}
+	gateways, err := c.putJSON(keyGateways, c.opt.Pool.Snapshot(), anyVersion)
+	if err != nil {
+		return err
+	}
+	if err := c.commit(ctx, status, gateways); err != nil && !errors.Is(err, ErrLeaseLost) {
+		return fmt.Errorf("save status: %w", err)
+	}
+	return nil
+}
+
+// Health is what the pipeline's page shows, read from the state store alone, so
+// that any process can serve it.
+type Health struct {
+	Checkpoint Checkpoint
+	Status     Status
+	// Ledger counts the entries by state: waiting:creator, waiting:template,
+	// waiting:data, partial, pending, parked, deleted, rejected:<reason>.
+	Ledger   map[string]int64
+	Gateways []gateway.Backoff
+}
+
+// ReadHealth reads the pipeline's health.
+func ReadHealth(ctx context.Context, s state.Store) (Health, error) {
+	h := Health{Ledger: make(map[string]int64)}
+	for _, read := range []struct {
+		key state.Key
+		v   any
+	}{{keyCheckpoint, &h.Checkpoint}, {keyStatus, &h.Status}, {keyGateways, &h.Gateways}} {
+		item, ok, err := state.GetOne(ctx, s, read.key)
+		if err != nil {
+			return h, err
+		}
+		if ok {
+			if err := json.Unmarshal(item.Value, read.v); err != nil {
+				return h, fmt.Errorf("state %s: %w", read.key.ID, err)
+			}
+		}
+	}
+	err := state.Each(ctx, s, spaceCount, "", "", state.MaxGet, func(item state.Item) error {
+		n, err := state.Counter(ctx, s, item.Key)
+		if n != 0 {
+			h.Ledger[item.ID] = n
+		}
+		return err
+	})
+	return h, err
+}
+
+// Rejection is a kept rejection, for lists.
+type Rejection struct {
+	ID     string     `json:"id"`
+	Reason oip.Reason `json:"reason"`
+	Detail string     `json:"detail"`
+	Height int64      `json:"height"`
+	Since  time.Time  `json:"since"`
+}
+
+// Rejections lists kept rejections by (reason, id), at most limit from after on
+// (the last one's Cursor of an earlier page).
+func Rejections(ctx context.Context, s state.Store, after string, limit int) ([]Rejection, error) {
+	if after != "" {
+		after += "\x00"
+	}
+	items, err := s.Range(ctx, spaceRejected, after, "", min(limit, state.MaxGet))
+	if err != nil || len(items) == 0 {
+		return nil, err
+	}
+	keys := make([]state.Key, 0, len(items))
+	for _, item := range items {
+		keys = append(keys, txKey(string(item.Value)))
+	}
+	entries, err := s.Get(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Rejection, 0, len(entries))
+	for _, item := range entries {
+		e, err := parseEntry(item)
+		if err != nil {
+			return nil, err
+		}
+		if e.State == EntryRejected {
+			list = append(list, Rejection{item.ID, e.Reason, e.Detail, e.Height, e.Since})
+		}
+	}
+	return list, nil
+}
+
+// Cursor is the position of a rejection in the list.
+func (r Rejection) Cursor() string { return rejectedKey(r.Reason, r.ID).ID }
