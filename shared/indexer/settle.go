@@ -141,7 +141,9 @@ func (s *settlement) expand(ctx context.Context) error {
 		case it.verified == nil:
 			return fmt.Errorf("indexer: %s has no outcome", it.node.ID)
 		case tombs[it.node.ID] && it.plain():
-			s.deleted(it)
+			if err := s.deleted(ctx, it); err != nil {
+				return err
+			}
 		default:
 			if err := s.document(ctx, it); err != nil {
 				return err
@@ -256,10 +258,18 @@ func (s *settlement) waitForCreator(it *item) {
 	s.wait(it, "its creator is not registered", oip.Dependency{Need: oip.NeedCreator, ID: it.verified.Creator()})
 }
 
-// deleted keeps that a transaction was deleted by its creator.
-func (s *settlement) deleted(it *item) {
+// deleted keeps that a transaction was deleted by its creator. An organization
+// claims its handle all the same: who holds which handle must not depend on
+// whether the delete message or its target was found first.
+func (s *settlement) deleted(ctx context.Context, it *item) error {
+	if base := it.verified.OrganizationHandle(); base != "" {
+		if _, err := s.c.claim(ctx, organizations, *it.verified, base); err != nil {
+			return err
+		}
+	}
 	s.c.count(func(n *Counts) { n.Deleted++ })
 	s.note(it.node.ID, deletedEntry(s.c.opt.Now(), it.node.Height))
+	return nil
 }
 
 // write makes the planned entries durable, then the documents, and then reads

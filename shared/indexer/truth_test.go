@@ -2,9 +2,11 @@ package indexer
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -68,11 +70,14 @@ func (w *world) step() {
 	}
 	depth := 1 + w.rng.Int64N(gatewaysim.MaxReorg)
 	now := w.chain.Now()
-	_, err := w.chain.Reorg(depth, func(gatewaysim.Item) gatewaysim.Fate {
-		if w.chance(0.05) {
+	_, err := w.chain.Reorg(depth, func(item gatewaysim.Item) gatewaysim.Fate {
+		// Decided by the item, since the chain may ask in any order.
+		rng := rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, w.seed, item.ID, now))))
+		needed := tagOf(item.Tags, "Type") == "Template" || tagOf(item.Tags, "RecordType") == oip.TypeRegistration
+		if rng.IntN(20) == 0 && !needed {
 			return gatewaysim.Fate{} // never mined again
 		}
-		return gatewaysim.Fate{Height: tip - w.rng.Int64N(depth), Step: now + w.rng.Int64N(3)}
+		return gatewaysim.Fate{Height: tip - rng.Int64N(depth), Step: now + rng.Int64N(3)}
 	})
 	if err != nil {
 		w.t.Fatal(err)
