@@ -103,7 +103,7 @@ func (c *cycle) effect(ctx context.Context, target, signer string, template bool
 			if t, ok := c.dir.cached(id); ok {
 				t.deleted = true
 			}
-			return c.showTemplate(ctx, id)
+			return c.showTemplate(ctx, id, target)
 		}
 		return c.hide(ctx, target, true)
 	}
@@ -122,17 +122,16 @@ func (c *cycle) replaceEntry(ctx context.Context, id string, e *Entry) error {
 	return c.apply(ctx, []change{{id, now[id], e}})
 }
 
-// remove deletes a document, and hides deleted templates that nothing uses now.
+// remove deletes a document. Deleted templates that nothing else uses are hidden
+// first: after a kill in between it is removed again.
 func (c *cycle) remove(ctx context.Context, env oip.Envelope) error {
-	if _, err := c.writeDocs(ctx, []records.Op{{Delete: env.DID}}); err != nil {
-		return err
-	}
 	for _, id := range env.Templates {
-		if err := c.showTemplate(ctx, id); err != nil {
+		if err := c.showTemplate(ctx, id, env.DID); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err := c.writeDocs(ctx, []records.Op{{Delete: env.DID}})
+	return err
 }
 
 // hide sets or clears the hidden flag of a document; one that is not there is fine.
@@ -142,22 +141,26 @@ func (c *cycle) hide(ctx context.Context, did string, hidden bool) error {
 }
 
 // showTemplate brings a template's hidden flag in line: a deleted template is
-// hidden exactly while no indexed record uses it (spec section 6).
-func (c *cycle) showTemplate(ctx context.Context, id string) error {
+// hidden exactly while no indexed record uses it (spec section 6). A record that
+// is about to go does not count.
+func (c *cycle) showTemplate(ctx context.Context, id string, without string) error {
 	t, err := c.dir.template(ctx, id)
 	if err != nil || t == nil || !t.deleted {
 		return err
 	}
-	used, err := c.used(ctx, id)
+	used, err := c.used(ctx, id, without)
 	if err != nil {
 		return err
 	}
 	return c.hide(ctx, oip.DID(id), !used)
 }
 
-// used reports whether an indexed record uses a template.
-func (c *cycle) used(ctx context.Context, id string) (bool, error) {
-	page, err := c.opt.Records.Search(ctx, records.Query{Where: records.Is(records.FieldTemplateID, id)})
+// used reports whether an indexed record, other than one, uses a template.
+func (c *cycle) used(ctx context.Context, id, without string) (bool, error) {
+	page, err := c.opt.Records.Search(ctx, records.Query{Where: records.All{
+		records.Is(records.FieldTemplateID, id),
+		records.Not{Cond: records.Is(records.FieldDID, without)},
+	}})
 	if err != nil {
 		return false, fmt.Errorf("count uses of a template: %w", err)
 	}
@@ -172,7 +175,7 @@ func (c *cycle) landTemplate(ctx context.Context, v oip.Verified, creator oip.Cr
 	}
 	hidden := false
 	if deleted {
-		used, err := c.used(ctx, v.ID())
+		used, err := c.used(ctx, v.ID(), oip.DID(v.ID()))
 		if err != nil {
 			return oip.Document{}, err
 		}
@@ -216,6 +219,9 @@ func (c *cycle) landRegistration(ctx context.Context, v oip.Verified) (oip.Docum
 	if err != nil {
 		return oip.Document{}, err
 	}
+	if err := c.showCurrent(ctx, v.Creator(), current.Tx); err != nil {
+		return oip.Document{}, err
+	}
 	deleted, err := c.hasTomb(ctx, oip.DID(v.ID()), v.Creator(), false)
 	if err != nil {
 		return oip.Document{}, err
@@ -255,12 +261,38 @@ func (c *cycle) promote(ctx context.Context, address string, next creatorState) 
 	if err := c.commit(ctx, ops...); err != nil {
 		return creatorState{}, fmt.Errorf("creator %s: %w", address, err)
 	}
-	if ok && now.Tx != next.Tx {
-		if err := c.hide(ctx, oip.DID(now.Tx), true); err != nil {
-			return creatorState{}, err
+	return next, nil
+}
+
+// showCurrent hides every registration of an address but the current one; that
+// one is hidden only if its creator deleted it.
+func (c *cycle) showCurrent(ctx context.Context, address, current string) error {
+	page, err := c.opt.Records.Search(ctx, records.Query{
+		Where: records.All{
+			records.Is(records.FieldKind, string(oip.KindCreator)),
+			records.Is(records.FieldCreatorDID, oip.DID(address)),
+		},
+		Limit: records.MaxLimit, EnvelopeOnly: true,
+	})
+	if err != nil {
+		return fmt.Errorf("find registrations: %w", err)
+	}
+	for _, hit := range page.Hits {
+		env, err := oip.ParseEnvelope(hit.JSON)
+		if err != nil {
+			return err
+		}
+		deleted, err := c.hasTomb(ctx, hit.DID, address, false)
+		if err != nil {
+			return err
+		}
+		if hidden := deleted || hit.DID != oip.DID(current); hidden != env.Hidden {
+			if err := c.hide(ctx, hit.DID, hidden); err != nil {
+				return err
+			}
 		}
 	}
-	return next, nil
+	return nil
 }
 
 // height is an envelope's block, 0 while pending.

@@ -105,16 +105,6 @@ func (c *cycle) reelect(ctx context.Context, address string) error {
 	if err != nil || !ok {
 		return err
 	}
-	page, err := c.opt.Records.Search(ctx, records.Query{
-		Where: records.All{
-			records.Is(records.FieldKind, string(oip.KindCreator)),
-			records.Is(records.FieldCreatorDID, oip.DID(address)),
-		},
-		Limit: records.MaxLimit, EnvelopeOnly: true,
-	})
-	if err != nil {
-		return fmt.Errorf("find registrations: %w", err)
-	}
 	var best creatorState
 	err = state.Each(ctx, c.opt.State, spaceClaim+string(creators), "", "", state.MaxRange, func(item state.Item) error {
 		cl := claimed{}
@@ -138,22 +128,7 @@ func (c *cycle) reelect(ctx context.Context, address string) error {
 			return err
 		}
 	}
-	for _, hit := range page.Hits {
-		env, err := oip.ParseEnvelope(hit.JSON)
-		if err != nil {
-			return err
-		}
-		deleted, err := c.hasTomb(ctx, hit.DID, address, false)
-		if err != nil {
-			return err
-		}
-		if hidden := deleted || hit.DID != oip.DID(best.Tx); hidden != env.Hidden {
-			if err := c.hide(ctx, hit.DID, hidden); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return c.showCurrent(ctx, address, best.Tx)
 }
 
 // findVanished looks for indexed transactions of the hot window that the gateway

@@ -32,7 +32,7 @@ func (c *cycle) settle(ctx context.Context, g *group) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		s.land, s.tombstones, s.expand, s.write, s.deletions, s.clean, c.finishHandles, s.showTemplates,
+		s.land, s.tombstones, s.expand, s.write, s.deletions, s.clean, c.finishHandles,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -50,7 +50,6 @@ type settlement struct {
 	docs    []pendingDoc
 	changes []change
 	done    []string // ids whose entries are to be removed once documents are durable
-	touched map[string]bool
 }
 
 // pendingDoc is a document that is about to be written.
@@ -84,19 +83,7 @@ func (s *settlement) land(ctx context.Context) error {
 			doc, err = s.c.landTemplate(ctx, v, ref)
 			s.done = append(s.done, v.ID())
 		case oip.SubjectRegistration:
-			if err := s.c.wake(ctx, oip.Dependency{Need: oip.NeedCreator, ID: v.Creator()}); err != nil {
-				return err
-			}
-			doc, err = s.c.landRegistration(ctx, v)
-			if err == nil {
-				err = s.partial(it, doc)
-			}
-			if err == nil {
-				// Written at once: the next one may replace and hide it.
-				s.docs = append(s.docs, pendingDoc{it, doc})
-				err = s.write(ctx)
-			}
-			if err != nil {
+			if err := s.landRegistration(ctx, it); err != nil {
 				return err
 			}
 			continue
@@ -108,6 +95,35 @@ func (s *settlement) land(ctx context.Context) error {
 		}
 		s.docs = append(s.docs, pendingDoc{it, doc})
 	}
+	return s.write(ctx)
+}
+
+// landRegistration settles a registration, which takes several writes: what it
+// replaces is hidden, it becomes current, it is stored. The entry that is written
+// first makes a later cycle do it all again if a kill comes in between, even for
+// a registration that lies outside of every window.
+func (s *settlement) landRegistration(ctx context.Context, it *item) error {
+	v, now := *it.verified, s.c.opt.Now()
+	if s.entries[v.ID()] == nil {
+		begun := waiting(nil, now, v.Height(), EntryWaiting, "it is being settled", oip.Dependency{Need: oip.NeedData, ID: v.ID()})
+		begun.Due = now
+		s.note(v.ID(), begun)
+		if err := s.apply(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.c.wake(ctx, oip.Dependency{Need: oip.NeedCreator, ID: v.Creator()}); err != nil {
+		return err
+	}
+	doc, err := s.c.landRegistration(ctx, v)
+	if err != nil {
+		return err
+	}
+	if err := s.partial(it, doc); err != nil {
+		return err
+	}
+	// Written at once: the next one may replace and hide it.
+	s.docs = append(s.docs, pendingDoc{it, doc})
 	return s.write(ctx)
 }
 
@@ -278,6 +294,9 @@ func (s *settlement) write(ctx context.Context) error {
 	if err := s.apply(ctx); err != nil {
 		return err
 	}
+	if err := s.showTemplates(ctx); err != nil {
+		return err
+	}
 	ops := make([]records.Op, len(s.docs))
 	for i := range s.docs {
 		ops[i].Put = &s.docs[i].doc
@@ -302,7 +321,6 @@ func (s *settlement) write(ctx context.Context) error {
 	if err := s.apply(ctx); err != nil {
 		return err
 	}
-	s.touch(written)
 	return s.recheck(ctx, written)
 }
 
@@ -401,28 +419,25 @@ func (s *settlement) clean(ctx context.Context) error {
 	return s.c.apply(ctx, changes)
 }
 
-// touch remembers deleted templates that written records use: they are shown again.
-func (s *settlement) touch(written []*item) {
-	for _, it := range written {
-		if it.verified.Subject() == oip.SubjectTemplate {
-			continue
-		}
-		for _, id := range it.verified.TemplateIDs() {
-			if t, ok := s.c.dir.cached(id); ok && t.deleted {
-				if s.touched == nil {
-					s.touched = make(map[string]bool)
-				}
-				s.touched[id] = true
-			}
-		}
-	}
-}
-
-// showTemplates brings the hidden flag of deleted templates in line with their use.
+// showTemplates shows deleted templates again that records about to be written
+// use. It comes before the records: a kill in between leaves a template shown
+// whose record comes again.
 func (s *settlement) showTemplates(ctx context.Context) error {
-	for id := range s.touched {
-		if err := s.c.showTemplate(ctx, id); err != nil {
-			return err
+	shown := make(map[string]bool)
+	for _, d := range s.docs {
+		v := d.item.verified
+		if v.Subject() != oip.SubjectRecord {
+			continue // only a record's templates are in its envelope
+		}
+		for _, id := range v.TemplateIDs() {
+			t, ok := s.c.dir.cached(id)
+			if !ok || !t.deleted || shown[id] {
+				continue
+			}
+			shown[id] = true
+			if err := s.c.hide(ctx, oip.DID(id), false); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

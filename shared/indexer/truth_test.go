@@ -19,8 +19,9 @@ import (
 )
 
 var (
-	seeds   = flag.Int("seeds", 200, "how many random worlds the truth and kill tests try")
-	oneSeed = flag.Int64("seed", -1, "try only this world")
+	seeds    = flag.Int("seeds", 200, "how many random worlds the truth and kill tests try")
+	fromSeed = flag.Int("from", 0, "the first of them")
+	oneSeed  = flag.Int64("seed", -1, "try only this world")
 )
 
 // eachSeed runs a test over the worlds asked for.
@@ -29,7 +30,8 @@ func eachSeed(t *testing.T, share int, run func(t *testing.T, seed uint64)) {
 		run(t, uint64(*oneSeed))
 		return
 	}
-	for seed := range max(*seeds/share, 1) {
+	for i := range max(*seeds/share, 1) {
+		seed := *fromSeed + i
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			run(t, uint64(seed))
