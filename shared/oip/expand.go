@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 	"time"
@@ -115,7 +116,7 @@ func Expand(v Verified, s Setting) (Document, error) {
 		data, err = deletionData(v.deletion)
 	default:
 		env.RecordType, env.Signature = v.head.name, v.head.sigText
-		e := expansion{limit: 16*len(v.tx.Data) + 1<<20, templates: s.Templates}
+		e := expansion{limit: 4*len(v.tx.Data) + 256<<10, templates: s.Templates}
 		if err := e.record(v.value); err != nil {
 			return Document{}, err
 		}
@@ -370,7 +371,7 @@ func wholeNumber(v canon.Value) (string, bool) {
 		return n.String(), true
 	case canon.String:
 		text := strings.TrimSpace(v.Text())
-		if text == "" || len(text) > 400 {
+		if text == "" || len(text) > maxLiteral {
 			return "", false
 		}
 		n, ok := new(big.Int).SetString(text, 10)
@@ -386,17 +387,14 @@ func wholeNumber(v canon.Value) (string, bool) {
 func decimalNumber(v canon.Value) (string, bool) {
 	switch v.Kind() {
 	case canon.Number:
-		return string(v.Raw()), true
+		return string(appendNumber(nil, v)), true
 	case canon.String:
 		text := strings.TrimSpace(v.Text())
-		if len(text) > 400 {
-			return "", false
-		}
 		n, err := canon.Parse([]byte(text))
 		if err != nil || n.Kind() != canon.Number {
 			return "", false
 		}
-		return text, true
+		return string(appendNumber(nil, n)), true
 	}
 	return "", false
 }
@@ -446,6 +444,25 @@ func appendExact(dst []byte, v canon.Value) []byte {
 			dst = appendExact(dst, m)
 		}
 		return append(dst, '}')
+	}
+	if v.Kind() == canon.Number {
+		return appendNumber(dst, v)
+	}
+	return append(dst, v.Raw()...)
+}
+
+// maxLiteral is the longest number that is kept digit by digit; JavaScript's
+// largest number has 309 digits.
+const maxLiteral = 400
+
+// appendNumber writes a number as it was published. One that is over every
+// double is null, as JSON.stringify(JSON.parse(…)) has it, and one with more
+// digits than any reader can use is written in JavaScript's form: some JSON
+// readers refuse or misread them.
+func appendNumber(dst []byte, v canon.Value) []byte {
+	f, _ := v.Float()
+	if math.IsInf(f, 0) || len(v.Raw()) > maxLiteral {
+		return canon.AppendNumber(dst, f)
 	}
 	return append(dst, v.Raw()...)
 }
