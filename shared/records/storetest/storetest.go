@@ -1,0 +1,77 @@
+// Package storetest is the suite that every implementation of records.Store
+// passes: the contract of package records, as tests. It publishes and verifies
+// its documents with package oiptest, as the pipeline would, so it can only
+// store what a real store may hold.
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, storetest.Harness{Open: open, Reopen: reopen})
+//	}
+//
+// Where the right answer follows from what a document holds, the suite compares
+// the store with a plain model: records.Project of every document, a filter and
+// a sort over a Go slice.
+package storetest
+
+import (
+	"testing"
+
+	"oipnode/shared/records"
+)
+
+// Harness is how the suite gets at an implementation.
+type Harness struct {
+	// Open returns an empty store; the harness closes it at the end of the test.
+	Open func(t *testing.T) records.Store
+	// Reopen closes the store and opens it again with everything in it. It is
+	// nil for a store whose documents do not outlive it.
+	Reopen func(t *testing.T, s records.Store) records.Store
+}
+
+// Run runs the suite; each case has a store of its own.
+func Run(t *testing.T, h Harness) {
+	cases := []struct {
+		name string
+		run  func(t *testing.T, s *subject)
+	}{
+		{"Empty", testEmpty},
+		{"PutGet", testPutGet},
+		{"PutTwice", testPutTwice},
+		{"PutReplaces", testPutReplaces},
+		{"GetOrder", testGetOrder},
+		{"BytesSurvive", testBytesSurvive},
+		{"EnvelopeOnly", testEnvelopeOnly},
+		{"MixedBatch", testMixedBatch},
+		{"OneDocumentTwice", testOneDocumentTwice},
+		{"Fence", testFence},
+		{"Delete", testDelete},
+		{"PatchHeight", testPatchHeight},
+		{"PatchCreator", testPatchCreator},
+		{"PatchHidden", testPatchHidden},
+		{"PatchOwnHandle", testPatchOwnHandle},
+		{"WriteLimits", testWriteLimits},
+		{"LargeDocument", testLargeDocument},
+		{"Conditions", testConditions},
+		{"ExactTerms", testExactTerms},
+		{"LongTerms", testLongTerms},
+		{"FoldedTerms", testFoldedTerms},
+		{"Ranges", testRanges},
+		{"Access", testAccess},
+		{"QueryLimits", testQueryLimits},
+		{"EverySort", testEverySort},
+		{"OffsetPages", testOffsetPages},
+		{"CursorPages", testCursorPages},
+		{"CursorAmongChanges", testCursorAmongChanges},
+		{"ForeignCursors", testForeignCursors},
+		{"Count", testCount},
+		{"CountManyValues", testCountManyValues},
+		{"Random", testRandom},
+		{"Cancelled", testCancelled},
+		{"Concurrent", testConcurrent},
+		{"Reopen", testReopen},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			c.run(t, &subject{T: t, Store: h.Open(t), harness: h, model: make(model)})
+		})
+	}
+}
