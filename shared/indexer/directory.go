@@ -115,6 +115,17 @@ func (d *directory) cached(id string) (*knownTemplate, bool) {
 	return d.templates.Get(id)
 }
 
+// anyDeleted reports whether one of these templates, which were just used, is
+// deleted by its creator.
+func (d *directory) anyDeleted(ids []string) bool {
+	for _, id := range ids {
+		if t, ok := d.cached(id); ok && t.deleted {
+			return true
+		}
+	}
+	return false
+}
+
 // remember puts a template into the cache and keeps the cache within its bytes.
 func (d *directory) remember(t *knownTemplate) {
 	d.mu.Lock()

@@ -426,12 +426,15 @@ func (s *settlement) showTemplates(ctx context.Context) error {
 	shown := make(map[string]bool)
 	for _, d := range s.docs {
 		v := d.item.verified
-		if v.Subject() != oip.SubjectRecord {
-			continue // only a record's templates are in its envelope
+		if v.Subject() != oip.SubjectRecord || !s.c.dir.anyDeleted(v.TemplateIDs()) {
+			continue
 		}
-		for _, id := range v.TemplateIDs() {
-			t, ok := s.c.dir.cached(id)
-			if !ok || !t.deleted || shown[id] {
+		env, err := oip.ParseEnvelope(d.doc.JSON())
+		if err != nil {
+			return err
+		}
+		for _, id := range env.Templates {
+			if shown[id] || !s.c.dir.anyDeleted([]string{id}) {
 				continue
 			}
 			shown[id] = true

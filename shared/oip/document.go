@@ -52,6 +52,9 @@ type Envelope struct {
 	Templates map[string]string `json:"templates,omitempty"`
 	// MissingTemplates are ids of templates that could not be had yet.
 	MissingTemplates []string `json:"missingTemplates,omitempty"`
+	// MayRestrict marks a partial record whose missing part may be its access
+	// rule; until it is complete only its owner may read it.
+	MayRestrict bool `json:"mayRestrict,omitempty"`
 	// UnknownFields is how many values had an index that their template lacks.
 	UnknownFields int        `json:"unknownFields,omitempty"`
 	Warnings      []string   `json:"warnings,omitempty"`

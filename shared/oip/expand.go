@@ -121,6 +121,7 @@ func Expand(v Verified, s Setting) (Document, error) {
 			return Document{}, err
 		}
 		env.MissingTemplates, env.UnknownFields, env.Warnings = e.missing, e.unknown, e.warnings
+		env.MayRestrict = e.restrict
 		switch v.subject {
 		case SubjectRegistration:
 			kind = KindCreator
@@ -154,6 +155,7 @@ type expansion struct {
 	size      int
 	parts     []part
 	missing   []string
+	restrict  bool // a part that is missing may restrict who may read the record
 	unknown   int
 	warnings  []string
 }
@@ -183,6 +185,7 @@ func (e *expansion) record(data canon.Value) error {
 		}
 		if t == nil {
 			e.miss(id)
+			e.restrict = e.restrict || mayRestrict(id, object)
 			continue
 		}
 		if err := e.expand(t, object); err != nil {
@@ -203,6 +206,35 @@ func (e *expansion) miss(id string) {
 		}
 	}
 	e.missing = append(e.missing, id)
+}
+
+// accessControlID is the published accessControl template (spec section 5).
+const accessControlID = "aaZpleo8blkm72kL96UYjTyBPp4F4Wux-Yo3Lu6luvQ"
+
+// mayRestrict reports whether an object whose template is not known could be one
+// that makes the record private: the published accessControl, or anything of the
+// shape of accessControl (an access level other than public at 0) or
+// conversationSession (is_private at 19). Such a record must not be shown to
+// everybody until the template is there; a wrong guess only delays it.
+func mayRestrict(id string, object canon.Value) bool {
+	if id == accessControlID {
+		return true
+	}
+	if v, ok := object.Get("0"); ok {
+		switch v.Kind() {
+		case canon.Number:
+			if n, ok := v.Integer(); ok && n.IsInt64() && n.Int64() >= 1 && n.Int64() <= 3 {
+				return true
+			}
+		case canon.String:
+			switch level, _, _ := strings.Cut(strings.ToLower(v.Text()), " "); level {
+			case "private", "shared", "organization":
+				return true
+			}
+		}
+	}
+	private, ok := object.Get("19")
+	return ok && private.Kind() == canon.Bool && string(private.Raw()) == "true"
 }
 
 // expand expands one object with its template.

@@ -143,6 +143,28 @@ func TestExpandMissing(t *testing.T) {
 	}
 }
 
+// TestExpandMayRestrict marks partial records whose missing part may be an
+// access rule.
+func TestExpandMayRestrict(t *testing.T) {
+	b := templateOf(t, "basic", `{"name":"string","index_name":0}`)
+	other := strings.Repeat("x", 43)
+	for object, want := range map[string]bool{
+		`{"0":1,"1":"key","t":"` + other + `"}`:               true,
+		`{"0":"private","t":"` + other + `"}`:                 true,
+		`{"0":"Shared Access","t":"` + other + `"}`:           true,
+		`{"19":true,"t":"` + other + `"}`:                     true,
+		`{"t":"aaZpleo8blkm72kL96UYjTyBPp4F4Wux-Yo3Lu6luvQ"}`: true,
+		`{"0":0,"t":"` + other + `"}`:                         false,
+		`{"0":"https://example.com","t":"` + other + `"}`:     false,
+		`{"0":1713783811,"19":false,"t":"` + other + `"}`:     false,
+	} {
+		_, env := data(t, alice.RawRecord("post", []byte(`[{"0":"n","t":"`+b.ID+`"},`+object+`]`)), b)
+		if env.MayRestrict != want {
+			t.Errorf("%s: %v, want %v", object, env.MayRestrict, want)
+		}
+	}
+}
+
 // TestExpandSameName unites two objects whose templates have the same name.
 func TestExpandSameName(t *testing.T) {
 	one := templateOf(t, "post", `{"a":"string","index_a":0,"b":"string","index_b":1}`)

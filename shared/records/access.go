@@ -8,11 +8,6 @@ import "strings"
 // whatever is there and not understood makes a record private, and only the
 // absence of every restriction, or the word "public" without any, makes it public.
 
-// accessTemplate is the id of the accessControl template (spec oip-protocol
-// section 5). A record that still waits for it was restricted by its author in
-// words that cannot be read yet.
-const accessTemplate = "aaZpleo8blkm72kL96UYjTyBPp4F4Wux-Yo3Lu6luvQ"
-
 // restriction is what accessControl and conversationSession say.
 type restriction struct {
 	level      []byte // access_level as it stands, nil when absent
@@ -78,7 +73,7 @@ func level(r restriction, e envelope, c content) string {
 	if encrypted || truthy(e.encrypted) {
 		return AccessEncrypted
 	}
-	if r.unreadable || !objectOrAbsent(c.raw) || waitsForAccess(e.missing) {
+	if r.unreadable || !objectOrAbsent(c.raw) || truthy(e.mayRestrict) {
 		return AccessPrivate
 	}
 	named := AccessPublic
@@ -102,16 +97,6 @@ func levelNamed(name string) string {
 		return AccessOrganization
 	}
 	return AccessPrivate
-}
-
-// waitsForAccess reports whether the accessControl template is still missing.
-func waitsForAccess(missing []byte) bool {
-	waits := false
-	elements(missing, func(id []byte) bool {
-		waits = plain(id) == accessTemplate
-		return !waits
-	})
-	return waits
 }
 
 // objectOrAbsent reports whether a restriction can be read: it is an object, or

@@ -93,7 +93,7 @@ func (p *Projection) addNumber(f Field, raw []byte) {
 type envelope struct {
 	did, recordType, handle, creatorDID, creatorTx, publicKey []byte
 	height, indexedAt, ver, templates, missing                []byte
-	encrypted, deleteMessage, hidden                          []byte
+	encrypted, deleteMessage, hidden, mayRestrict             []byte
 }
 
 // content is what Project reads of a document's data object, as it stands.
@@ -169,6 +169,8 @@ func (e *envelope) read(raw []byte) error {
 			e.missing = value
 		case "encrypted":
 			e.encrypted = value
+		case "mayRestrict":
+			e.mayRestrict = value
 		case "deleteMessage":
 			e.deleteMessage = value
 		case "hidden":
