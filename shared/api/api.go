@@ -1,0 +1,143 @@
+// Package api is the HTTP contract of the node as one http.Handler: records,
+// templates, registrations and health (spec records-api). The same handler
+// serves the local node and, through an adapter, the Lambda functions.
+//
+// A route is a row in the table of New: a path, and an endpoint for each of its
+// methods. An endpoint reads its parameters by a table (params.go), makes one
+// query that holds the access rule (package access) and the filters, and returns
+// an answer that is complete before any of it is sent. Nothing that an endpoint
+// counts, sorts or shows comes from a query without the rule.
+//
+// Errors are {"error","code"}: a sentence for the caller and a stable code, from
+// the table of package errs. What really happened goes to the log only.
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"oipnode/shared/access"
+	"oipnode/shared/errs"
+	"oipnode/shared/records"
+	"oipnode/shared/state"
+)
+
+// Options are what the handler is made of. Records, State and Auth are needed;
+// the others have defaults.
+type Options struct {
+	Records records.Store
+	State   state.Store
+	// Auth tells who sends a request.
+	Auth *access.Authenticator
+	// Version is the node's version, for the health page.
+	Version string
+	// StartHeight is the first block that the node indexes.
+	StartHeight int64
+	// RefreshCycles is how many cycles lie between two refreshes of the shared
+	// summary; 0 when there are none.
+	RefreshCycles int
+	// Console is the page at / and whatever it loads from below /console/. It
+	// is asked with GET and HEAD only; nil means that there is no page.
+	Console http.Handler
+	// Timeout is the time for one answer, 25 s by default: below the 29 s after
+	// which API Gateway gives up.
+	Timeout time.Duration
+	// MaxBody is the largest body of a request in bytes, 1 MiB by default.
+	MaxBody int64
+	// MaxAnswer is the largest list that is answered, in bytes, 5 MiB by default:
+	// API Gateway refuses a body of more than 6 MB. A larger one is a 413.
+	MaxAnswer int
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Log gets the access log and the causes of failures; nil discards them.
+	Log *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Timeout == 0 {
+		o.Timeout = 25 * time.Second
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 1 << 20
+	}
+	if o.MaxAnswer == 0 {
+		o.MaxAnswer = 5 << 20
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// server is what the endpoints share.
+type server struct {
+	opt           Options
+	organizations *access.Organizations
+	progress      progress
+}
+
+// methods are the handlers of one path. HEAD is served by GET's, and OPTIONS by
+// the path itself.
+type methods map[string]http.Handler
+
+// New makes the handler. It starts nothing and holds nothing open.
+func New(o Options) http.Handler {
+	o = o.withDefaults()
+	s := &server{opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log)}
+	mux := http.NewServeMux()
+	for path, m := range map[string]methods{
+		"/api/records":             {http.MethodGet: s.json(s.records)},
+		"/api/records/recordTypes": {http.MethodGet: s.json(s.recordTypes)},
+		"/api/templates":           {http.MethodGet: s.json(s.templates)},
+		"/api/creators":            {http.MethodGet: s.json(s.creators)},
+		"/api/organizations":       {http.MethodGet: s.json(s.organizationList)},
+		"/api/health":              {http.MethodGet: s.json(s.health)},
+		"/api/health/keepdb":       {http.MethodGet: s.json(s.keepdb)},
+	} {
+		mux.Handle(path, s.route(m))
+	}
+	if o.Console != nil {
+		page := s.route(methods{http.MethodGet: o.Console})
+		mux.Handle("/{$}", page)
+		mux.Handle("/console/", page)
+	}
+	mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, errs.E(errs.NotFound, "there is nothing at this path", nil))
+	}))
+	return s.outer(mux)
+}
+
+// route serves the methods of one path.
+func (s *server) route(m methods) http.Handler {
+	allowed := []string{http.MethodOptions}
+	for method := range m {
+		allowed = append(allowed, method)
+		if method == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	slices.Sort(allowed)
+	allow := strings.Join(allowed, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		h, ok := m[method]
+		switch {
+		case ok:
+			h.ServeHTTP(w, r)
+		case method == http.MethodOptions:
+			preflight(w, allow)
+		default:
+			w.Header().Set("Allow", allow)
+			s.fail(w, r, errs.E(errs.MethodNotAllowed, "this path allows "+allow, nil))
+		}
+	})
+}

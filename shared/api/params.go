@@ -1,0 +1,112 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"oipnode/shared/errs"
+)
+
+const (
+	// maxQuery is the longest query string, in bytes, that is looked at.
+	maxQuery = 128 << 10
+	// maxValue is the longest value of a parameter in bytes, decoded.
+	maxValue = 10 << 10
+)
+
+// param is one row of a route's table of parameters. The table reads the values,
+// words the errors and describes the route, so the three cannot disagree. Making
+// the table of a request sets the defaults in it.
+type param struct {
+	name string
+	kind kind
+	// doc is what the parameter does, for the description of the API.
+	doc string
+}
+
+// kind is how the text of a parameter is read.
+type kind struct {
+	// allowed completes "<name> must be …".
+	allowed string
+	// standard is what holds without the parameter; empty when that is nothing.
+	standard string
+	// set stores a value, and returns it as it is shown again in queryParams. It
+	// reports false for a text that is not allowed.
+	set func(text string) (value any, ok bool)
+}
+
+// badParameter is the cause of an error about one parameter; its name is part of
+// the answer.
+type badParameter struct{ name string }
+
+func (e *badParameter) Error() string { return "parameter " + e.name }
+
+// invalid is the error for a value that is not allowed.
+func invalid(name, format string, args ...any) error {
+	return errs.E(errs.Invalid, fmt.Sprintf(format, args...), &badParameter{name})
+}
+
+// parse reads a query string by a table and returns the values that were given,
+// as they were understood. An unknown parameter is ignored and an empty value is
+// the same as none: clients send both. Everything else that is not understood is
+// an error that names the parameter and what is allowed.
+func parse(rawQuery string, table []param) (map[string]any, error) {
+	texts, err := decode(rawQuery, table)
+	if err != nil {
+		return nil, err
+	}
+	given := make(map[string]any, len(texts))
+	for _, p := range table {
+		text, ok := texts[p.name]
+		if !ok {
+			continue
+		}
+		value, ok := p.kind.set(text)
+		if !ok {
+			return nil, invalid(p.name, "%s must be %s", p.name, p.kind.allowed)
+		}
+		given[p.name] = value
+	}
+	return given, nil
+}
+
+// decode finds the known parameters of a query string. It does not use
+// url.ParseQuery, which fails for the whole string when an unknown parameter is
+// malformed or holds a semicolon.
+func decode(rawQuery string, table []param) (map[string]string, error) {
+	if len(rawQuery) > maxQuery {
+		return nil, errs.E(errs.TooLarge, fmt.Sprintf("the query string is longer than %d bytes", maxQuery), nil)
+	}
+	found := make(map[string]string)
+	for pair := range strings.SplitSeq(rawQuery, "&") {
+		rawName, rawText, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(rawName)
+		if err != nil || rawText == "" || !known(name, table) {
+			continue
+		}
+		text, err := url.QueryUnescape(rawText)
+		switch _, again := found[name]; {
+		case err != nil:
+			return nil, invalid(name, "%s is not correctly percent-encoded", name)
+		case again:
+			return nil, invalid(name, "%s may be given only once", name)
+		case len(text) > maxValue:
+			return nil, invalid(name, "%s must be at most %d bytes long", name, maxValue)
+		case !utf8.ValidString(text):
+			return nil, invalid(name, "%s must be UTF-8", name)
+		}
+		found[name] = text
+	}
+	return found, nil
+}
+
+func known(name string, table []param) bool {
+	for _, p := range table {
+		if p.name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"oipnode/shared/access"
+	"oipnode/shared/oip"
+	"oipnode/shared/records"
+)
+
+// readable tells who sends a request, and the condition on the documents of a
+// kind that this caller may read. Every query of every endpoint begins with it.
+func (s *server) readable(ctx context.Context, r *http.Request, kind oip.Kind) (access.Viewer, records.All, error) {
+	viewer := s.opt.Auth.Viewer(r)
+	organizations, err := s.organizations.Of(ctx, viewer)
+	if err != nil {
+		return viewer, nil, err
+	}
+	return viewer, records.All{access.Rule(viewer, organizations...), records.Is(records.FieldKind, string(kind))}, nil
+}
+
+// found is a page, and what the answer says of the whole that it is taken from.
+type found struct {
+	page records.Page
+	// total and latest are the number and the greatest height of all documents
+	// of the base, with no filter; latest is 0 if none has a height.
+	total, latest int64
+}
+
+// page searches for a page within a base.
+func (s *server) page(ctx context.Context, p *paging, base records.All, filters []records.Cond, sort []records.Sort) (found, error) {
+	q := records.Query{Where: slices.Concat(base, filters), Sort: sort}
+	if err := p.apply(&q); err != nil {
+		return found{}, err
+	}
+	page, err := s.opt.Records.Search(ctx, q)
+	if err != nil {
+		return found{}, errPage(q, err)
+	}
+	top := page
+	if len(filters) > 0 || !slices.Equal(sort, newest) || q.Offset > 0 || q.After != "" {
+		// The page is not the beginning of the whole, so that has to be asked for.
+		top, err = s.opt.Records.Search(ctx, records.Query{Where: base, Sort: newest, Limit: 1, EnvelopeOnly: true})
+		if err != nil {
+			return found{}, err
+		}
+	}
+	// A write between the two searches must not make the whole smaller than a part.
+	f := found{page: page, total: max(top.Total, page.Total)}
+	if len(top.Hits) > 0 {
+		envelope, err := oip.ParseEnvelope(top.Hits[0].JSON)
+		if err != nil {
+			return found{}, err
+		}
+		if envelope.InArweaveBlock != nil {
+			f.latest = *envelope.InArweaveBlock
+		}
+	}
+	return f, nil
+}
+
+// containing is the condition that a field with lower-case values has one that
+// contains a text, in any case. A store compares whole values only, so the
+// values there are are counted first, among what the caller may read. Of more
+// than records.MaxBuckets different ones the rarest are not considered, which
+// the warning then says.
+func (s *server) containing(ctx context.Context, base records.All, field records.Field, part string) (cond records.Cond, warning string, err error) {
+	counts, err := s.opt.Records.Count(ctx, base, field)
+	if err != nil {
+		return nil, "", err
+	}
+	part = strings.ToLower(part)
+	var names []string
+	for _, b := range counts.Buckets {
+		// A longer value is a key, which cannot be asked for.
+		if len(b.Value) <= records.MaxKeyBytes && strings.Contains(b.Value, part) {
+			names = append(names, b.Value)
+		}
+	}
+	slices.Sort(names) // so that equal conditions are equal, as cursors need it
+	if counts.Other > 0 {
+		warning = fmt.Sprintf("only the %d most frequent names were compared", records.MaxBuckets)
+	}
+	return records.Is(field, names...), warning, nil
+}
