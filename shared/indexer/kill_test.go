@@ -71,7 +71,7 @@ func (w *world) killer(rec records.Store, st state.Store, b *blade, holder strin
 }
 
 // smallWorld is a whole history that is there from the beginning.
-func smallWorld(t *testing.T, seed uint64, size int) *world {
+func smallWorld(t testing.TB, seed uint64, size int) *world {
 	w := newWorld(t, seed, 1, false)
 	w.populate(w.chain.Tip(), 1, size)
 	w.chain.Step()

@@ -119,9 +119,7 @@ func (s *settlement) landRegistration(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	if err := s.partial(it, doc); err != nil {
-		return err
-	}
+	s.partial(it, doc)
 	// Written at once: the next one may replace and hide it.
 	s.docs = append(s.docs, pendingDoc{it, doc})
 	return s.write(ctx)
@@ -204,9 +202,7 @@ func (s *settlement) document(ctx context.Context, it *item) error {
 	case err != nil:
 		return fmt.Errorf("expand %s: %w", it.node.ID, err)
 	}
-	if err := s.partial(it, doc); err != nil {
-		return err
-	}
+	s.partial(it, doc)
 	s.docs = append(s.docs, pendingDoc{it, doc})
 	if s.size() >= records.MaxWriteBytes/2 {
 		return s.write(ctx)
@@ -216,18 +212,13 @@ func (s *settlement) document(ctx context.Context, it *item) error {
 
 // partial notes whether a document is complete: then its entry goes once it is
 // durable. If not, an entry that waits for the missing templates comes first.
-func (s *settlement) partial(it *item, doc oip.Document) error {
-	env, err := oip.ParseEnvelope(doc.JSON())
-	if err != nil {
-		return err
-	}
-	if len(env.MissingTemplates) == 0 {
+func (s *settlement) partial(it *item, doc oip.Document) {
+	if len(doc.Missing()) == 0 {
 		s.done = append(s.done, it.node.ID)
-		return nil
+		return
 	}
 	old := s.entries[it.node.ID]
-	s.note(it.node.ID, waiting(old, s.c.opt.Now(), it.node.Height, EntryPartial, missingTemplates, needs(env.MissingTemplates)...))
-	return nil
+	s.note(it.node.ID, waiting(old, s.c.opt.Now(), it.node.Height, EntryPartial, missingTemplates, needs(doc.Missing())...))
 }
 
 // missingTemplates is why a document is partial.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"oipnode/shared/gateway"
@@ -133,7 +134,7 @@ func ReadHealth(ctx context.Context, s state.Store) (Health, error) {
 		}
 	}
 	err := state.Each(ctx, s, spaceCount, "", "", state.MaxGet, func(item state.Item) error {
-		n, err := state.Counter(ctx, s, item.Key)
+		n, err := strconv.ParseInt(string(item.Value), 10, 64)
 		if n != 0 {
 			h.Ledger[item.ID] = n
 		}

@@ -71,9 +71,10 @@ type Envelope struct {
 // would store something unverified does not compile. The zero Document is not
 // Valid, and stores refuse it.
 type Document struct {
-	kind Kind
-	did  string
-	json []byte
+	kind    Kind
+	did     string
+	json    []byte
+	missing []string
 }
 
 // Valid reports whether the document came out of this package.
@@ -84,6 +85,9 @@ func (d Document) Kind() Kind { return d.kind }
 
 // DID is the document's identity, did:arweave:<transaction id>.
 func (d Document) DID() string { return d.did }
+
+// Missing lists the templates without which the document is only partial.
+func (d Document) Missing() []string { return d.missing }
 
 // JSON is the document, {"data":{…},"oip":{…}}. It must not be changed.
 func (d Document) JSON() []byte { return d.json }

@@ -145,7 +145,7 @@ func Expand(v Verified, s Setting) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{kind: kind, did: did, json: text}, nil
+	return Document{kind: kind, did: did, json: text, missing: env.MissingTemplates}, nil
 }
 
 // expansion collects the parts of one record.
