@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	seeds    = flag.Int("seeds", 200, "how many random worlds the truth and kill tests try")
+	seeds    = flag.Int("seeds", defaultSeeds, "how many random worlds the truth and kill tests try")
 	fromSeed = flag.Int("from", 0, "the first of them")
 	oneSeed  = flag.Int64("seed", -1, "try only this world")
 )

@@ -42,11 +42,23 @@ func (s *Store) openIndex(ctx context.Context, path string) error {
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), x.close())
 	}
-	s.opts.Logger.Warn("the index does not belong to the documents and is rebuilt", "lag", lag, "error", err)
+	if empty, e := s.untouched(); e != nil || !empty { // nobody need hear of a new store's first index
+		s.opts.Logger.Warn("the index does not belong to the documents and is rebuilt", "lag", lag, "error", errors.Join(err, e))
+	}
 	if err := x.destroy(); err != nil {
 		return fmt.Errorf("embedded: remove the index: %w", err)
 	}
 	return s.rebuild(ctx, path)
+}
+
+// untouched reports whether no document was ever written.
+func (s *Store) untouched() (empty bool, err error) {
+	err = s.db.View(func(tx *bolt.Tx) error {
+		m := marker(tx)
+		empty = binary.BigEndian.Uint64(m[len(m)-8:]) == 0
+		return nil
+	})
+	return empty, err
 }
 
 // lag returns how many transactions the index is behind the documents; known is

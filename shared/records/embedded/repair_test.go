@@ -249,3 +249,18 @@ func overwrite(t *testing.T, path string, data []byte) {
 		t.Fatal(err)
 	}
 }
+
+// TestNewStoreIsQuiet shows that a new store has nothing to warn of.
+func TestNewStoreIsQuiet(t *testing.T) {
+	var log bytes.Buffer
+	s, err := Open(t.Context(), t.TempDir(), Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("a new store logs: %s", log.String())
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package indexer
+
+// defaultSeeds is how many random worlds the tests try unless told otherwise.
+const defaultSeeds = 200

@@ -1,0 +1,7 @@
+//go:build race
+
+package indexer
+
+// defaultSeeds is smaller under the race detector, which is five times slower;
+// without it every seed runs.
+const defaultSeeds = 24
