@@ -1,0 +1,235 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"oipnode/shared/access"
+	"oipnode/shared/api"
+	"oipnode/shared/config"
+	"oipnode/shared/indexer"
+	"oipnode/shared/records/embedded"
+	"oipnode/shared/start"
+	"oipnode/shared/state/bolt"
+)
+
+// holder names the node in the lease that makes a cycle the only writer. It is the
+// same in every process, and that is safe: the lease lies in the state file, which
+// one process at a time has open, so another holder of that name can only be one
+// that was killed. Its lease is taken over at once instead of after its end.
+const holder = "local node"
+
+// node is a node that has everything it needs open.
+type node struct {
+	config   config.Config
+	log      *slog.Logger
+	display  display
+	state    *bolt.Store
+	records  *embedded.Store
+	listener net.Listener
+	network  *network
+	// empty says that no cycle has got anywhere in this folder yet.
+	empty bool
+	// caughtUp says that a cycle of this process was through with everything. Only
+	// the loop of cycles uses it.
+	caughtUp bool
+	// closers undo what was opened, the last first.
+	closers []func() error
+}
+
+// run is the whole life of a node.
+func run(ctx context.Context, env *start.Env) (err error) {
+	n := &node{config: env.Config, display: newDisplay(env)}
+	n.log = n.display.log()
+	defer func() { err = errors.Join(err, n.close()) }()
+	if err := n.open(ctx); err != nil {
+		return err
+	}
+	return n.run(ctx)
+}
+
+// open checks and takes everything that the node needs, and does no work yet: what
+// cannot be had is told at once.
+func (n *node) open(ctx context.Context) error {
+	c := n.config
+	dir, err := dataFolder(c)
+	if err != nil {
+		return err
+	}
+	kept, err := prepareFolder(dir, c)
+	if err != nil {
+		return err
+	}
+	if n.state, err = bolt.Open(filepath.Join(dir, "state.db"), bolt.Options{}); err != nil {
+		return storeError(dir, err)
+	}
+	n.closers = append(n.closers, n.state.Close)
+	// After the folder, so that a second node in the same folder hears of that
+	// first; before the record store, which may have an index to rebuild.
+	if n.listener, err = listen(ctx, c.Node.Listen); err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.closeListener)
+	n.records, err = embedded.Open(ctx, filepath.Join(dir, "records"), embedded.Options{Logger: n.log})
+	if err != nil {
+		return storeError(dir, err)
+	}
+	n.closers = append(n.closers, n.records.Close)
+	if n.network, err = openNetwork(c, n.log); err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.network.close)
+	n.advise(kept)
+	return n.resume(ctx)
+}
+
+// closeListener closes the listener of a node that did not come to serve; a server
+// closes its own.
+func (n *node) closeListener() error {
+	if err := n.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// advise logs what is allowed but may surprise.
+func (n *node) advise(kept layout) {
+	if c := n.config; c.Chain.StartHeight < kept.StartHeight {
+		n.log.Warn("START_HEIGHT is lower than that of the index: the blocks between are read by the cold pass only",
+			"startHeight", c.Chain.StartHeight, "indexBegan", kept.StartHeight, "coldRescan", c.Chain.ColdRescan)
+	}
+	if n.config.HTTP.JWTSecretParameter != "" {
+		n.log.Warn("JWT_SECRET_PARAMETER has no effect on the local node; set JWT_SECRET")
+	}
+}
+
+// resume finds out how far an earlier process came.
+func (n *node) resume(ctx context.Context) error {
+	h, err := indexer.ReadHealth(ctx, n.state)
+	if err != nil {
+		return fmt.Errorf("read the checkpoint: %w", err)
+	}
+	n.empty = h.Checkpoint.At.IsZero()
+	if !n.empty && !h.Checkpoint.Initial {
+		n.network.caughtUp()
+	}
+	return nil
+}
+
+// close undoes open, as far as that came.
+func (n *node) close() error {
+	var errs []error
+	for _, c := range slices.Backward(n.closers) {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// run serves and indexes until ctx ends or serving fails.
+func (n *node) run(ctx context.Context) error {
+	c := n.config
+	auth, err := access.NewAuthenticator(access.Settings{
+		Secret: c.HTTP.JWTSecret.Reveal(), PublicBaseURL: c.HTTP.PublicBaseURL, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	handler := api.New(api.Options{
+		Records: n.records, State: n.state, Auth: auth, Version: version,
+		StartHeight: c.Chain.StartHeight, Console: console(), Log: n.display.access(),
+	})
+	cycles := loop{
+		index:    indexer.New(n.indexing()),
+		delay:    n.delay(),
+		interval: c.Index.Interval,
+		log:      n.log,
+		ended:    n.cycleEnded,
+	}
+	n.display.started(baseURL(n.listener))
+	if cycles.delay > 0 {
+		n.log.Info("the first index cycle begins after KEEP_DB_DELAY", "delay", cycles.delay, "gateways", c.Chain.Gateways)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return serve(ctx, n.listener, handler, n.log) })
+	g.Go(func() error { cycles.run(ctx); return nil })
+	return g.Wait()
+}
+
+// cycleEnded is called after every cycle that ended without an error.
+func (n *node) cycleEnded(ctx context.Context, r indexer.Report) {
+	n.sweep(ctx)
+	n.display.cycle(r)
+	if !r.Complete || n.caughtUp {
+		return
+	}
+	n.caughtUp = true
+	n.network.caughtUp()
+	try, err := suggest(ctx, n.records, baseURL(n.listener))
+	if err != nil {
+		n.log.Warn("what to try", "error", err)
+	}
+	n.display.caughtUp(r.Height, try)
+}
+
+// delay is the wait before the first cycle: an operator may look at the settings of
+// a new node before it asks other people's gateways for years of blocks.
+func (n *node) delay() time.Duration {
+	if n.empty && !n.config.Chain.Sample {
+		return n.config.Index.FirstDelay
+	}
+	return 0
+}
+
+// indexing are the pipeline's settings.
+func (n *node) indexing() indexer.Options {
+	c := n.config
+	wanted, wantedVersion := wanted(c.Index)
+	return indexer.Options{
+		Records: n.records, State: n.state, Pool: n.network.pool,
+		StartHeight: c.Chain.StartHeight, Confirmations: c.Chain.Confirmations,
+		WarmBlocks: orOff(c.Chain.WarmBlocks), WarmInterval: c.Chain.WarmInterval, ColdRescan: c.Chain.ColdRescan,
+		BootstrapCreators: n.network.bootstrap,
+		MaxRecordBytes:    c.Chain.MaxRecordBytes, MaxTransactions: c.Index.MaxTransactions,
+		Wanted: wanted, WantedVersion: wantedVersion,
+		Holder: holder, Log: n.log, Progress: n.display.progress,
+	}
+}
+
+// wanted is the rule for record types, compared in any case, and a text that
+// changes with it, so that what an earlier rule left out is judged again.
+func wanted(c config.Index) (rule func(recordType string) bool, name string) {
+	var list []string
+	switch c.Mode {
+	case config.IndexWhitelist:
+		list = c.Whitelist
+	case config.IndexBlacklist:
+		list = c.Blacklist
+	default:
+		return nil, ""
+	}
+	types := make(map[string]bool, len(list))
+	for _, t := range list {
+		types[strings.ToLower(t)] = true
+	}
+	sorted := slices.SortedFunc(slices.Values(list), func(a, b string) int { return cmp.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	listed := c.Mode == config.IndexWhitelist
+	return func(recordType string) bool { return types[strings.ToLower(recordType)] == listed },
+		string(c.Mode) + " " + strings.ToLower(strings.Join(sorted, ","))
+}
+
+// sweep removes expired items from the state file, which nothing else does.
+func (n *node) sweep(ctx context.Context) {
+	if _, err := n.state.Sweep(ctx, bolt.MaxSweep); err != nil && ctx.Err() == nil {
+		n.log.Warn("remove expired state", "error", err)
+	}
+}
