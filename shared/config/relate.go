@@ -5,6 +5,10 @@ import (
 	"strconv"
 )
 
+// safeSecret is how many bytes an HS256 key should have (RFC 7518, section 3.2).
+// A shorter one is a hint and no fault, since operators have theirs already.
+const safeSecret = 32
+
 // relate checks what no single variable can know: pairs that exclude or bound
 // each other. It adds hints, and leaves out what already has a fault of its own.
 func (c *Config) relate(given map[string]string, known []Fault) []Fault {
@@ -41,6 +45,9 @@ func (c *Config) relate(given map[string]string, known []Fault) []Fault {
 	}
 	if c.Chain.WarmBlocks < c.Chain.Confirmations {
 		c.hint("WARM_BLOCKS is below CONFIRMATIONS: the hourly overlap then finds nothing that each cycle does not")
+	}
+	if n := len(c.HTTP.JWTSecret.Reveal()); n > 0 && n < safeSecret {
+		c.hint(fmt.Sprintf("JWT_SECRET has fewer than %d bytes: whoever guesses it can sign tokens", safeSecret))
 	}
 	if c.Media.AllowPrivate {
 		c.hint("MEDIA_ALLOW_PRIVATE is on: media fetches may reach private addresses; this is for tests only")

@@ -84,6 +84,8 @@ func TestHints(t *testing.T) {
 		{[]string{"WARM_BLOCKS=18"}, ""},
 		{[]string{"MEDIA_ALLOW_PRIVATE=true"}, "tests only"},
 		{[]string{"OPERATIONS_ACCESS=open"}, "OPERATIONS_ACCESS is open"},
+		{[]string{"JWT_SECRET=test-secret"}, "JWT_SECRET has fewer than 32 bytes"},
+		{[]string{"JWT_SECRET=" + strings.Repeat("s", 32)}, ""},
 		// Nearly a name of ours.
 		{[]string{"ARWEAVE_GATEWAY=https://a"}, "ARWEAVE_GATEWAYS"},
 		{[]string{"GUN_SYNC_INTERVALL=5"}, "GUN_SYNC_INTERVAL"},

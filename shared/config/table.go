@@ -125,7 +125,7 @@ func table(c *Config) []variable {
 		{name: "DISABLE_GUN_RELAY_PROXY", preset: "false", kind: boolean(&c.Gun.RelayProxy, true),
 			meaning: "true turns the pass-through to that relay off"},
 
-		{name: "JWT_SECRET", secret: true, kind: secret(&c.HTTP.JWTSecret, 16, 4096),
+		{name: "JWT_SECRET", secret: true, kind: secret(&c.HTTP.JWTSecret, 1, 4096),
 			meaning: "key of the API's tokens (HS256); without one every request is anonymous"},
 		{name: "JWT_SECRET_PARAMETER", kind: pattern(&c.HTTP.JWTSecretParameter, "the name of an SSM parameter", "_-./", 1, 1011),
 			meaning: "where on AWS the key is kept, instead of JWT_SECRET"},
