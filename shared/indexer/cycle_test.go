@@ -302,13 +302,16 @@ func (s failingState) Commit(ctx context.Context, ops ...state.Op) error {
 func TestRecordTypes(t *testing.T) {
 	w, alice, basic := plainWorld(t, 1)
 	post := w.add(worldStart+3, alice.Record("post", named(basic.ID, "a post")), 0)
-	note := w.add(worldStart+3, alice.Record("note", named(basic.ID, "a note")), 0)
+	note := w.add(worldStart+3, alice.Record("note", named(basic.ID, strings.Repeat("a long note ", 200))), 0)
+	short := w.add(worldStart+3, alice.Record("note", named(basic.ID, "a short note")), 0)
+	gone := w.add(worldStart+3, alice.Record("post", named(basic.ID, "deleted by a message of an excluded type")), 0)
+	w.add(worldStart+4, alice.RawRecord("note", []byte(`{"delete":{"did":"`+oip.DID(gone.ID)+`"}}`)), 0)
 	rec, st, _ := w.open()
 	opt := w.options(rec, st, "x")
 	opt.Wanted = func(recordType string) bool { return recordType == "post" }
 	opt.WantedVersion = "posts"
 	run(t, New(opt))
-	if indexed(t, rec, post.ID) == nil || indexed(t, rec, note.ID) != nil {
+	if indexed(t, rec, post.ID) == nil || indexed(t, rec, note.ID) != nil || indexed(t, rec, short.ID) != nil || indexed(t, rec, gone.ID) != nil {
 		t.Error("the choice of record types is not followed")
 	}
 	if e := entryOf(t, st, note.ID); e == nil || e.Reason != oip.ReasonExcluded || w.sims[0].DataReads(note.ID) != 0 {

@@ -118,8 +118,8 @@ func (c *cycle) refuse(it *item) bool {
 		it.rejected = &r
 		return true
 	}
-	if !template && name != oip.TypeRegistration && name != oip.TypeOrganization && !c.wanted(name) {
-		it.rejected = &oip.Rejected{Reason: oip.ReasonExcluded, Detail: "the configuration leaves this record type out"}
+	if !template && name != oip.TypeRegistration && !c.opt.Wanted(name) && it.node.Size > maxDeletion {
+		it.rejected = excluded()
 		return true
 	}
 	if it.node.Size > c.opt.MaxRecordBytes {
@@ -133,14 +133,23 @@ func tooLarge(limit int64) *oip.Rejected {
 	return &oip.Rejected{Reason: oip.ReasonTooLarge, Detail: fmt.Sprintf("the data is over %d bytes", limit)}
 }
 
-// deleteTypes are the RecordType tags that delete messages were seen under.
-var deleteTypes = map[string]bool{"deleteMessage": true, "delete": true, "deleteTemplate": true}
+func excluded() *oip.Rejected {
+	return &oip.Rejected{Reason: oip.ReasonExcluded, Detail: "the configuration leaves this record type out"}
+}
 
-// wanted applies the operator's choice of record types. Deletes are always
-// processed; what decides about them is the data, but under another tag than
-// these an excluded type is not fetched.
-func (c *cycle) wanted(recordType string) bool {
-	return deleteTypes[recordType] || c.opt.Wanted(recordType)
+// maxDeletion is the largest transaction of an excluded type that is fetched all
+// the same: deletes are always processed, whatever their RecordType tag says, and
+// they are small. A delete message has two DIDs at most.
+const maxDeletion = 2 << 10
+
+// wanted applies the operator's choice of record types, which deletes, templates
+// and registrations are not subject to (spec section 7).
+func (c *cycle) wanted(v oip.Verified) bool {
+	switch v.Subject() {
+	case oip.SubjectRecord, oip.SubjectOrganization:
+		return c.opt.Wanted(v.RecordType())
+	}
+	return true
 }
 
 // transaction is the item as oip reads it.
@@ -161,6 +170,10 @@ func (c *cycle) verify(ctx context.Context, it *item) error {
 	}
 	switch out := oip.Verify(it.transaction(), c.dir).(type) {
 	case oip.Accepted:
+		if !c.wanted(out.Verified) {
+			it.rejected = excluded()
+			break
+		}
 		it.verified = &out.Verified
 	case oip.Rejected:
 		it.rejected = &out

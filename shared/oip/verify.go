@@ -64,6 +64,9 @@ func (v Verified) ID() string { return v.tx.ID }
 // Subject says what the transaction is.
 func (v Verified) Subject() Subject { return v.subject }
 
+// RecordType is the RecordType tag, or a template's name.
+func (v Verified) RecordType() string { return v.head.name }
+
 // Creator is the address that signed.
 func (v Verified) Creator() string { return v.head.creator }
 
