@@ -16,6 +16,7 @@ import (
 // Bounds of what a cycle keeps in memory of creators and templates.
 const (
 	maxKeys          = 2000    // public keys, about 2 KB each
+	maxCreators      = 2000    // current registrations, about 1 KB each
 	maxTemplates     = 500     // parsed templates
 	maxTemplateBytes = 8 << 20 // and their bytes
 )
@@ -24,8 +25,9 @@ const (
 // and templates by id. It is a bounded cache over the stores, made anew for each
 // cycle, so that it never outlives the lease.
 type directory struct {
-	c    *cycle
-	keys *lru.Cache[string, *rsapss.PublicKey]
+	c        *cycle
+	keys     *lru.Cache[string, *rsapss.PublicKey]
+	creators *lru.Cache[string, creatorState]
 
 	mu        sync.Mutex
 	templates *lru.Cache[string, *knownTemplate]
@@ -42,6 +44,7 @@ type knownTemplate struct {
 func newDirectory(c *cycle) *directory {
 	d := &directory{c: c}
 	d.keys, _ = lru.New[string, *rsapss.PublicKey](maxKeys)
+	d.creators, _ = lru.New[string, creatorState](maxCreators)
 	d.templates, _ = lru.NewWithEvict(maxTemplates, func(_ string, t *knownTemplate) { d.bytes -= t.Size() })
 	return d
 }
@@ -95,19 +98,34 @@ func (cr creatorState) ref(address string) oip.CreatorRef {
 	return oip.CreatorRef{CreatorHandle: cr.Handle, DIDAddress: oip.DID(address), DIDTx: oip.DID(cr.Tx), PublicKey: cr.Modulus}
 }
 
-// creator reads the current registration of an address.
+// creator returns the current registration of an address. This cycle is the only
+// writer, so what was read once stays right until it changes it (forget).
 func (d *directory) creator(ctx context.Context, address string) (creatorState, bool, error) {
+	if cr, ok := d.creators.Get(address); ok {
+		return cr, true, nil
+	}
 	item, ok, err := state.GetOne(ctx, d.c.opt.State, creatorKey(address))
 	if err != nil || !ok {
 		return creatorState{}, false, err
 	}
-	var cr creatorState
-	if err := json.Unmarshal(item.Value, &cr); err != nil {
-		return creatorState{}, false, fmt.Errorf("state of creator %s: %w", address, err)
+	cr, err := parseCreator(item)
+	if err != nil {
+		return creatorState{}, false, err
 	}
-	cr.version = item.Version
+	d.creators.Add(address, cr)
 	return cr, true, nil
 }
+
+func parseCreator(item state.Item) (creatorState, error) {
+	cr := creatorState{version: item.Version}
+	if err := json.Unmarshal(item.Value, &cr); err != nil {
+		return cr, fmt.Errorf("state of creator %s: %w", item.ID, err)
+	}
+	return cr, nil
+}
+
+// forget makes creator read an address again.
+func (d *directory) forget(address string) { d.creators.Remove(address) }
 
 func (d *directory) cached(id string) (*knownTemplate, bool) {
 	d.mu.Lock()

@@ -267,5 +267,9 @@ func (c *cycle) relabel(ctx context.Context, mark state.Item) error {
 			return err
 		}
 	}
-	return c.commit(ctx, state.DeleteIf(relabelKey(address), mark.Version))
+	err = c.commit(ctx, state.DeleteIf(relabelKey(address), mark.Version))
+	if errors.Is(err, state.ErrConflict) {
+		return nil // marked again meanwhile: the next pass does it
+	}
+	return err
 }

@@ -78,8 +78,10 @@ func (c *cycle) opinion(ctx context.Context, it *item) error {
 		return nil
 	}
 	var lastErr error
+	asked := false
 	for _, gw := range append([]*gateway.Gateway{c.gw}, c.opt.Pool.Others(c.gw)...) {
 		data, err := c.data(ctx, gw, it.node)
+		asked = asked || !errors.Is(err, gateway.ErrBackoff)
 		switch {
 		case err == nil:
 			it.data = data
@@ -96,8 +98,8 @@ func (c *cycle) opinion(ctx context.Context, it *item) error {
 		}
 		lastErr = err
 	}
-	if errors.Is(lastErr, gateway.ErrBackoff) {
-		// No gateway can be asked at all: going on would only fill the ledger.
+	if !asked {
+		// All are in back-off: going on would only fill the ledger.
 		return fmt.Errorf("fetch %s: %w", it.node.ID, lastErr)
 	}
 	it.wait(cause(lastErr))

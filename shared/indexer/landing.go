@@ -258,6 +258,7 @@ func (c *cycle) promote(ctx context.Context, address string, next creatorState) 
 	if ok {
 		ops = append(ops, state.Put(relabelKey(address), []byte(next.Tx)))
 	}
+	c.dir.forget(address)
 	if err := c.commit(ctx, ops...); err != nil {
 		return creatorState{}, fmt.Errorf("creator %s: %w", address, err)
 	}

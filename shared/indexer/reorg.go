@@ -124,6 +124,7 @@ func (c *cycle) reelect(ctx context.Context, address string) error {
 		if err != nil {
 			return err
 		}
+		c.dir.forget(address)
 		if err := c.commit(ctx, op, state.Put(relabelKey(address), []byte(best.Tx))); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
+	"oipnode/shared/state"
 )
 
 // settle is the second stage: it makes the outcomes of a group durable, in an
@@ -312,7 +313,49 @@ func (s *settlement) write(ctx context.Context) error {
 	if err := s.apply(ctx); err != nil {
 		return err
 	}
-	return s.recheck(ctx, written)
+	if err := s.recheck(ctx, written); err != nil {
+		return err
+	}
+	return s.confirmCreators(ctx, written)
+}
+
+// confirmCreators reads the creators of written documents again. Only a newer
+// runner can have changed one, and may have relabelled before these documents
+// came; then they are marked to be relabelled again, by whoever has the lease.
+func (s *settlement) confirmCreators(ctx context.Context, written []*item) error {
+	used := make(map[string]creatorState)
+	var keys []state.Key
+	for _, it := range written {
+		address := it.verified.Creator()
+		if _, seen := used[address]; seen {
+			continue
+		}
+		if cr, ok := s.c.dir.creators.Get(address); ok {
+			used[address] = cr
+			keys = append(keys, creatorKey(address))
+		}
+	}
+	for part := range chunks(keys, state.MaxGet) {
+		items, err := s.c.opt.State.Get(ctx, part...)
+		if err != nil {
+			return fmt.Errorf("read creators: %w", err)
+		}
+		for _, item := range items {
+			now, err := parseCreator(item)
+			if err != nil {
+				return err
+			}
+			if now == used[item.ID] {
+				continue
+			}
+			s.c.dir.forget(item.ID)
+			// Without the lease's guard, which would refuse it: the mark is harmless.
+			if err := s.c.opt.State.Commit(ctx, state.Put(relabelKey(item.ID), []byte(now.Tx))); err != nil {
+				return fmt.Errorf("mark documents of %s: %w", item.ID, err)
+			}
+		}
+	}
+	return nil
 }
 
 // apply makes the planned entries durable.
