@@ -213,6 +213,35 @@ func TestVanished(t *testing.T) {
 	}
 }
 
+// TestGatewayWithoutBundles does not take the gap of one gateway for a fork.
+func TestGatewayWithoutBundles(t *testing.T) {
+	w, alice, basic := plainWorld(t, 1)
+	tx := alice.Record("post", named(basic.ID, "bundled"))
+	item := gatewaysim.Item{ID: tx.ID, Tags: tx.Tags, Data: tx.Data, Bundled: true}
+	if err := w.chain.Add(w.chain.Tip()-2, item); err != nil {
+		t.Fatal(err)
+	}
+	rec, st, _ := w.open()
+	run(t, New(w.options(rec, st, "x")))
+	poor := gatewaysim.NewServer(w.chain, gatewaysim.Options{Seed: 5})
+	if err := poor.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = poor.Close() })
+	gw, err := gateway.Dial(poor.URL(), w.gatewayOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.pool = gateway.NewPool(append([]*gateway.Gateway{gw}, w.pool.All()...), w.gatewayOptions())
+	t.Cleanup(w.pool.Close)
+	if report := run(t, New(w.options(rec, st, "x"))); report.Gateway != poor.URL() || report.Counts.Vanished != 0 {
+		t.Errorf("report %+v", report)
+	}
+	if env := indexed(t, rec, tx.ID); env == nil || env.InArweaveBlock == nil {
+		t.Errorf("the bundled record: %+v", env)
+	}
+}
+
 // TestSmallSteps indexes with few transactions in each cycle, and with deadlines.
 func TestSmallSteps(t *testing.T) {
 	w := smallWorld(t, 11, 40)

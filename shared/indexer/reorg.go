@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"oipnode/shared/gateway"
@@ -185,21 +186,45 @@ func (c *cycle) checkShown(ctx context.Context, hits []records.Stored) error {
 	if err != nil {
 		return err
 	}
+	var absent []string
 	for _, id := range ids {
 		n, known := shown[id]
 		switch {
-		case known && n.Height > 0:
-			if n.Height != height(envs[id]) {
-				if err := c.moved(ctx, n, envs[id]); err != nil {
-					return err
-				}
-			}
-			continue
-		case !known && len(shown) == 0:
-			if err := c.trust(ctx); err != nil {
-				return err
-			}
+		case !known:
+			absent = append(absent, id)
+		case n.Height == 0:
+			err = c.vanished(ctx, id, envs[id])
+		case n.Height != height(envs[id]):
+			err = c.moved(ctx, n, envs[id])
 		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(absent) == len(ids) {
+		if err := c.trust(ctx); err != nil {
+			return err
+		}
+	}
+	return c.checkAbsent(ctx, absent, envs)
+}
+
+// checkAbsent deals with transactions that the cycle's gateway does not know at
+// all. That can be its own gap, since most gateways have no bundled data: the
+// others must agree, and one that cannot be asked leaves the question open.
+func (c *cycle) checkAbsent(ctx context.Context, ids []string, envs map[string]oip.Envelope) error {
+	for _, gw := range c.opt.Pool.All() {
+		if gw == c.gw || len(ids) == 0 {
+			continue
+		}
+		shown, err := gw.Knows(ctx, ids)
+		if err != nil {
+			c.log.Debug("cannot ask about vanished transactions", "gateway", gw.URL(), "error", err)
+			return ctx.Err()
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return shown[id].Height > 0 })
+	}
+	for _, id := range ids {
 		if err := c.vanished(ctx, id, envs[id]); err != nil {
 			return err
 		}
