@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,8 +15,8 @@ import (
 // (height 0) first. Absent ids, malformed ones among them, are simply not in the
 // answer; with this gateway that does not mean that they do not exist.
 //
-// When a batch fails for one bad row, it is halved until that row is alone, and
-// that row is read with fewer fields, at last without its tags.
+// When a batch fails for one bad row or for a row limit, it is halved; a bad row
+// that is alone is read with fewer fields, at last without its tags.
 func (g *Gateway) Lookup(ctx context.Context, ids []string) ([]Node, error) {
 	found, err := g.Knows(ctx, ids)
 	if err != nil {
@@ -57,14 +58,14 @@ func (g *Gateway) lookup(ctx context.Context, ids []string, found map[string]Nod
 	p, err := g.askAgain(ctx, query{ids: ids})
 	switch {
 	case err == nil:
-	case !isPageFault(err):
-		return err
-	case len(ids) > 1:
+	case len(ids) > 1 && (isPageFault(err) || errors.Is(err, ErrRowLimit)):
 		half := len(ids) / 2
 		if err := g.lookup(ctx, ids[:half], found); err != nil {
 			return err
 		}
 		return g.lookup(ctx, ids[half:], found)
+	case !isPageFault(err):
+		return err
 	default:
 		for _, sel := range []selection{selectTags, selectIDs} {
 			if p, err = g.askAgain(ctx, query{ids: ids, sel: sel}); !isPageFault(err) {

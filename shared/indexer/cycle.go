@@ -14,7 +14,10 @@ import (
 	"oipnode/shared/state"
 )
 
-// cycle is one run under one lease.
+// cycle is one run under one lease. Three goroutines work in it: the reader of
+// pages and the two stages of its pipeline. Only the second stage (settle) changes
+// handles, tombstones and the entries of what is under way; whatever else does so
+// flushes the pipeline before.
 //
 // Invariant 5: every Commit carries the lease's guard, and every write of a
 // document its fence, so what an older runner still sends fails or is refused
@@ -89,12 +92,17 @@ func (c *cycle) run(ctx context.Context) error {
 	ctx, cancel := c.budget(ctx)
 	defer cancel()
 	gw, height, err := c.opt.Pool.Choose(ctx, c.checkpoint.Height, c.checkpoint.Initial)
+	if ctx.Err() != nil {
+		return nil // the time is over: a clean end
+	}
 	if err != nil {
 		return fmt.Errorf("choose a gateway: %w", err)
 	}
 	c.gw, c.height = gw, height
 	c.pipe = newPipeline(ctx, c)
 	defer c.pipe.stop()
+	enough := false
+	var failed error
 	for _, phase := range []struct {
 		name string
 		run  func(context.Context) error
@@ -103,28 +111,35 @@ func (c *cycle) run(ctx context.Context) error {
 		{"bootstrap", c.bootstrap},
 		{"hot", c.hot},
 		{"forward", c.forward},
+		{"ledger", c.ledger},
 		{"warm", c.warm},
 		{"cold", c.cold},
-		{"ledger", c.ledger},
 	} {
+		if enough && phase.name != "ledger" {
+			continue
+		}
 		c.phase = phase.name
 		c.progress()
 		err := phase.run(ctx)
-		if err == nil {
-			err = c.pipe.flush()
+		if e := c.pipe.flush(); e != nil {
+			err = e
 		}
-		if errors.Is(err, errEnough) {
-			if err := c.pipe.flush(); err != nil && !errors.Is(err, errEnough) {
-				return err
-			}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil && !errors.Is(err, ErrLeaseLost):
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, errEnough):
+			// What waits gets a share of its own, however long the history is.
+			enough, c.taken = true, 0
+		case c.pipe.failed() == nil && !errors.Is(err, ErrLeaseLost) && failed == nil:
+			// One window that cannot be read must not hold up what waits.
+			enough, c.taken, failed = true, 0, fmt.Errorf("%s: %w", phase.name, err)
+		default:
 			return fmt.Errorf("%s: %w", phase.name, err)
 		}
 	}
-	c.complete = true
-	return nil
+	c.complete = !enough
+	return failed
 }
 
 // budget derives the context under which a cycle works: it ends margin before
@@ -145,13 +160,18 @@ func (c *cycle) enough(ctx context.Context) error {
 	if c.taken >= c.opt.MaxTransactions {
 		return errEnough
 	}
-	if err := c.lease.RenewIfOlder(ctx, c.opt.LeaseTTL/3); err != nil {
-		if errors.Is(err, state.ErrLost) {
-			return ErrLeaseLost
-		}
-		return err
+	return c.renew(ctx)
+}
+
+// renew keeps the lease while work goes on; the reader and both stages call it.
+func (c *cycle) renew(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.lease.RenewIfOlder(ctx, c.opt.LeaseTTL/3)
+	if errors.Is(err, state.ErrLost) {
+		return ErrLeaseLost
 	}
-	return nil
+	return err
 }
 
 // progress tells the caller where the cycle is.

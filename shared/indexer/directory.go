@@ -37,8 +37,7 @@ type directory struct {
 // knownTemplate is a template and what its document's envelope says.
 type knownTemplate struct {
 	*oip.Template
-	creator string // address
-	deleted bool   // its creator has deleted it
+	deleted bool // its creator has deleted it
 }
 
 func newDirectory(c *cycle) *directory {
@@ -76,9 +75,7 @@ func (d *directory) learn(v oip.Verified) {
 	case oip.SubjectRegistration:
 		d.keys.Add(v.Creator(), v.Key())
 	case oip.SubjectTemplate:
-		if _, ok := d.cached(v.ID()); !ok {
-			d.remember(&knownTemplate{Template: v.Template(), creator: v.Creator()})
-		}
+		d.remember(&knownTemplate{Template: v.Template()})
 	}
 }
 
@@ -133,25 +130,41 @@ func (d *directory) cached(id string) (*knownTemplate, bool) {
 	return d.templates.Get(id)
 }
 
-// anyDeleted reports whether one of these templates, which were just used, is
-// deleted by its creator.
-func (d *directory) anyDeleted(ids []string) bool {
-	for _, id := range ids {
-		if t, ok := d.cached(id); ok && t.deleted {
-			return true
-		}
-	}
-	return false
-}
-
-// remember puts a template into the cache and keeps the cache within its bytes.
-func (d *directory) remember(t *knownTemplate) {
+// remember puts a template into the cache, unless it is there: what is there may
+// know better whether it is deleted. It returns what the cache holds.
+func (d *directory) remember(t *knownTemplate) *knownTemplate {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if known, ok := d.templates.Get(t.ID); ok {
+		return known
+	}
+	d.put(t)
+	return t
+}
+
+// replace puts a template into the cache in place of what is there.
+func (d *directory) replace(t *knownTemplate) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.put(t)
+}
+
+// put keeps the cache within its bytes. The caller holds the lock.
+func (d *directory) put(t *knownTemplate) {
 	d.templates.Remove(t.ID)
 	d.templates.Add(t.ID, t)
 	for d.bytes += t.Size(); d.bytes > maxTemplateBytes && d.templates.Len() > 1; {
 		d.templates.RemoveOldest()
+	}
+}
+
+// setDeleted notes that a template was deleted, or is not any more.
+func (d *directory) setDeleted(id string, deleted bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t, ok := d.templates.Get(id); ok {
+		d.templates.Remove(id)
+		d.put(&knownTemplate{Template: t.Template, deleted: deleted})
 	}
 }
 
@@ -177,12 +190,11 @@ func (d *directory) template(ctx context.Context, id string) (*knownTemplate, er
 		return nil, err
 	}
 	t := &knownTemplate{Template: parsed}
-	t.creator, _ = oip.TxID(env.Creator.DIDAddress)
-	if t.deleted, err = d.c.hasTomb(ctx, oip.DID(id), t.creator, true); err != nil {
+	creator, _ := oip.TxID(env.Creator.DIDAddress)
+	if t.deleted, err = d.c.hasTomb(ctx, oip.DID(id), creator, true); err != nil {
 		return nil, err
 	}
-	d.remember(t)
-	return t, nil
+	return d.remember(t), nil
 }
 
 // recent is a bounded set of names; the oldest go first.

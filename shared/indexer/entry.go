@@ -1,9 +1,11 @@
 package indexer
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"oipnode/shared/oip"
@@ -54,6 +56,9 @@ type Entry struct {
 	Detail   string     `json:"detail,omitempty"`
 	Gateways []string   `json:"gateways,omitempty"`
 	Rules    string     `json:"rules,omitempty"`
+	// Recheck is when a rejection may be judged again that not every gateway
+	// could be asked about.
+	Recheck time.Time `json:"recheck,omitzero"`
 
 	version uint64 // of the stored item; 0 for a new entry
 }
@@ -172,11 +177,14 @@ func (e *Entry) retryAfter(now time.Time) {
 	e.Attempts++
 	if e.Attempts >= parkAfter {
 		e.Parked = true
-		e.Due = now.Add(parkPause)
+		e.Due = wholeSecond(now.Add(parkPause))
 		return
 	}
-	e.Due = now.Add(min(firstPause<<(e.Attempts-1), maxPause))
+	e.Due = wholeSecond(now.Add(min(firstPause<<(e.Attempts-1), maxPause)))
 }
+
+// wholeSecond cuts a time to the precision of the list of due entries.
+func wholeSecond(t time.Time) time.Time { return t.Truncate(time.Second) }
 
 // waiting makes the next entry of an id that has to wait, keeping what the
 // earlier one knows.
@@ -186,10 +194,7 @@ func waiting(old *Entry, now time.Time, height int64, st EntryState, detail stri
 		e.Attempts, e.Since = old.Attempts, old.Since
 	}
 	slices.SortFunc(needs, func(a, b oip.Dependency) int {
-		if a.Need != b.Need {
-			return compareText(string(a.Need), string(b.Need))
-		}
-		return compareText(a.ID, b.ID)
+		return cmp.Or(strings.Compare(string(a.Need), string(b.Need)), strings.Compare(a.ID, b.ID))
 	})
 	e.Needs = slices.Compact(needs)
 	if len(e.Needs) > maxNeeds {
@@ -197,14 +202,4 @@ func waiting(old *Entry, now time.Time, height int64, st EntryState, detail stri
 	}
 	e.retryAfter(now)
 	return e
-}
-
-func compareText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

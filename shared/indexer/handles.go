@@ -2,11 +2,10 @@ package indexer
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
@@ -36,70 +35,102 @@ type claimed struct {
 	Base    string `json:"base"`   // as asked for
 	Handle  string `json:"handle"` // as assigned
 
-	order   string
-	version uint64
+	order string
 }
 
 func claimKey(ns namespace, order string) state.Key {
 	return state.Key{Space: spaceClaim + string(ns), ID: order}
 }
 
-// holderKey names one holder of a handle. Handles may hold any text, so they
-// appear by their hash.
+// claimOfKey finds the claim of a transaction wherever on the chain it was made.
+func claimOfKey(ns namespace, tx string) state.Key {
+	return state.Key{Space: spaceClaimOf + string(ns), ID: tx}
+}
+
+// claimByKey lists the claims of an address in their order.
+func claimByKey(ns namespace, address, order string) state.Key {
+	return state.Key{Space: spaceClaimBy + string(ns), ID: address + "/" + order}
+}
+
+// holderKey names one holder of a handle.
 func holderKey(ns namespace, handle, order string) state.Key {
-	sum := sha256.Sum256([]byte(handle))
-	return state.Key{Space: spaceHolder + string(ns), ID: base64.RawURLEncoding.EncodeToString(sum[:]) + "/" + order}
+	return state.Key{Space: spaceHolder + string(ns), ID: hashed(handle) + "/" + order}
 }
 
 func sweepKey(ns namespace) state.Key {
 	return state.Key{Space: spaceChain, ID: "sweep-" + string(ns)}
 }
 
-// claim assigns the unique handle of a registration or organization, and is
-// repeatable.
+// claim assigns the unique handle of a registration or organization.
 func (c *cycle) claim(ctx context.Context, ns namespace, v oip.Verified, base string) (string, error) {
-	order := orderOf(v.Height(), v.ID())
-	if old, ok, err := c.claimAt(ctx, ns, order); err != nil || ok {
-		return old.Handle, err
+	cl := claimed{Address: v.Creator(), Tx: v.ID(), Base: strings.ToValidUTF8(base, "\uFFFD"), order: orderOf(v.Height(), v.ID())}
+	return c.place(ctx, ns, cl)
+}
+
+// claimOf reads the claim of a transaction.
+func (c *cycle) claimOf(ctx context.Context, ns namespace, tx string) (cl claimed, ok bool, err error) {
+	item, ok, err := state.GetOne(ctx, c.opt.State, claimOfKey(ns, tx))
+	if err != nil || !ok {
+		return cl, false, err
 	}
-	cl := claimed{Address: v.Creator(), Tx: v.ID(), Base: base, order: order}
-	return cl.Handle, c.place(ctx, ns, &cl)
+	cl.order = string(item.Value)
+	version, err := c.loadJSON(ctx, claimKey(ns, cl.order), &cl)
+	return cl, version > 0, err
 }
 
-// claimAt reads the claim of an order.
-func (c *cycle) claimAt(ctx context.Context, ns namespace, order string) (cl claimed, ok bool, err error) {
-	cl.version, err = c.loadJSON(ctx, claimKey(ns, order), &cl)
-	cl.order = order
-	return cl, cl.version > 0, err
-}
-
-// place assigns a handle to a claim at its order and stores it. A later holder
-// of the handle makes a sweep necessary.
-func (c *cycle) place(ctx context.Context, ns namespace, cl *claimed) error {
-	var err error
-	if cl.Handle, err = c.assign(ctx, ns, *cl); err != nil {
-		return err
+// place puts a transaction's claim at its order on the chain, from wherever it was
+// before, and returns the handle. One Commit moves it, so there is always exactly
+// one. What it takes from a later holder, or gives up for one, makes a sweep
+// necessary, whose mark is in the same Commit.
+func (c *cycle) place(ctx context.Context, ns namespace, cl claimed) (string, error) {
+	old, moving, err := c.claimOf(ctx, ns, cl.Tx)
+	if err != nil {
+		return "", err
+	}
+	if moving && old.order == cl.order {
+		return old.Handle, nil
+	}
+	if cl.Handle, err = c.assign(ctx, ns, cl); err != nil {
+		return "", err
 	}
 	op, err := c.putJSON(claimKey(ns, cl.order), cl, anyVersion)
 	if err != nil {
-		return err
+		return "", err
 	}
-	ops := []state.Op{op, state.Put(holderKey(ns, cl.Handle, cl.order), []byte(cl.Address))}
-	displaced, err := c.heldByOther(ctx, ns, cl.Handle, cl.order+"\x00", "", cl.Address)
+	ops := []state.Op{
+		op, state.Put(claimOfKey(ns, cl.Tx), []byte(cl.order)),
+		state.Put(claimByKey(ns, cl.Address, cl.order), []byte(cl.Tx)),
+		state.Put(holderKey(ns, cl.Handle, cl.order), []byte(cl.Address)),
+	}
+	sweep, err := c.heldByOther(ctx, ns, cl.Handle, cl.order+"\x00", "", cl.Address)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if displaced {
-		mark, err := c.sweepMark(ctx, ns, cl.order)
+	from := cl.order
+	if moving {
+		sweep, from = true, min(from, old.order)
+		ops = append(ops, old.removal(ns)...)
+	}
+	if sweep {
+		mark, err := c.sweepMark(ctx, ns, from)
 		if err != nil {
-			return err
+			return "", err
 		}
 		ops = append(ops, mark)
 	}
 	if err := c.commit(ctx, ops...); err != nil {
-		return fmt.Errorf("claim a handle: %w", err)
+		return "", fmt.Errorf("claim a handle: %w", err)
 	}
-	return nil
+	return cl.Handle, nil
+}
+
+// removal deletes a claim from its order.
+func (cl claimed) removal(ns namespace) []state.Op {
+	return []state.Op{
+		state.Delete(claimKey(ns, cl.order)),
+		state.Delete(claimByKey(ns, cl.Address, cl.order)),
+		state.Delete(holderKey(ns, cl.Handle, cl.order)),
+	}
 }
 
 // assign finds the fewest digits with which no other creator holds the handle
@@ -217,54 +248,62 @@ func (c *cycle) reassign(ctx context.Context, ns namespace, cl claimed, handle s
 	return c.commit(ctx, op, state.Delete(old), state.Put(holderKey(ns, handle, cl.order), []byte(cl.Address)))
 }
 
-// unclaim gives a claim up, for a registration that moved or vanished; later
-// ones may get a shorter handle.
-func (c *cycle) unclaim(ctx context.Context, ns namespace, order string) error {
-	cl, ok, err := c.claimAt(ctx, ns, order)
+// unclaim gives a transaction's claim up, because it vanished; later ones may get
+// a shorter handle.
+func (c *cycle) unclaim(ctx context.Context, ns namespace, tx string) error {
+	cl, ok, err := c.claimOf(ctx, ns, tx)
 	if err != nil || !ok {
 		return err
 	}
-	mark, err := c.sweepMark(ctx, ns, order)
+	mark, err := c.sweepMark(ctx, ns, cl.order)
 	if err != nil {
 		return err
 	}
-	return c.commit(ctx, mark, state.Delete(claimKey(ns, order)), state.Delete(holderKey(ns, cl.Handle, order)))
+	return c.commit(ctx, append(cl.removal(ns), mark, state.Delete(claimOfKey(ns, tx)))...)
 }
 
 // relabelPage is how many documents one step of relabelling changes.
 const relabelPage = 500
 
 // relabel brings the creator's handle and registration into all its documents.
-// It finds those that still carry another one, so it can be interrupted anywhere.
+// Each that still carries another one is tried once; a mark that is still there
+// after a kill makes it begin again.
 func (c *cycle) relabel(ctx context.Context, mark state.Item) error {
 	address := mark.ID
 	ref, ok, err := c.ref(ctx, address)
 	if err != nil {
 		return err
 	}
+	stale := records.Query{
+		Where: records.All{
+			records.Is(records.FieldCreatorDID, ref.DIDAddress),
+			records.Not{Cond: records.All{
+				records.Is(records.FieldCreatorTx, ref.DIDTx),
+				records.Is(records.FieldCreatorHandle, ref.CreatorHandle),
+			}},
+		},
+		Limit: relabelPage, EnvelopeOnly: true,
+	}
 	for ok {
-		page, err := c.opt.Records.Search(ctx, records.Query{
-			Where: records.All{
-				records.Is(records.FieldCreatorDID, ref.DIDAddress),
-				records.Not{Cond: records.All{
-					records.Is(records.FieldCreatorTx, ref.DIDTx),
-					records.Is(records.FieldCreatorHandle, ref.CreatorHandle),
-				}},
-			},
-			Limit: relabelPage, EnvelopeOnly: true,
-		})
+		page, err := c.opt.Records.Search(ctx, stale)
 		if err != nil {
 			return fmt.Errorf("find documents to relabel: %w", err)
-		}
-		if len(page.Hits) == 0 {
-			break
 		}
 		ops := make([]records.Op, 0, len(page.Hits))
 		for _, hit := range page.Hits {
 			ops = append(ops, records.Op{Patch: &oip.Patch{DID: hit.DID, Creator: &ref}})
 		}
-		if _, err := c.writeDocs(ctx, ops); err != nil {
+		results, err := c.writeDocs(ctx, ops)
+		if err != nil {
 			return err
+		}
+		for i, r := range results {
+			if r.Status == records.Poison {
+				c.log.Error("a document cannot be relabelled", "did", ops[i].Patch.DID, "detail", r.Detail)
+			}
+		}
+		if stale.After = page.Next; stale.After == "" {
+			break
 		}
 	}
 	err = c.commit(ctx, state.DeleteIf(relabelKey(address), mark.Version))

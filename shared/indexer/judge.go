@@ -35,19 +35,14 @@ func (c *cycle) judge(ctx context.Context, g *group) error {
 // judgeItem brings one transaction to its outcome, looking up the creator and
 // the templates that it needs and that are not known yet.
 func (c *cycle) judgeItem(ctx context.Context, g *group, it *item) error {
+	if err := c.renew(ctx); err != nil {
+		return err
+	}
 	if err := c.opinion(ctx, it); err != nil {
 		return err
 	}
-	if it.waiting != nil && it.waiting.Need == oip.NeedCreator {
-		found, err := c.findCreator(ctx, g, it.waiting.ID)
-		if err != nil {
-			return err
-		}
-		if found {
-			if err := c.verify(ctx, it); err != nil {
-				return err
-			}
-		}
+	if err := c.withCreator(ctx, g, it); err != nil {
+		return err
 	}
 	if it.rejected != nil && it.rejected.Reason != oip.ReasonExcluded {
 		if err := c.secondOpinion(ctx, it); err != nil {
@@ -59,7 +54,8 @@ func (c *cycle) judgeItem(ctx context.Context, g *group, it *item) error {
 		return nil
 	}
 	c.dir.learn(*it.verified)
-	for _, id := range it.verified.TemplateIDs() {
+	ids := it.verified.TemplateIDs()
+	for _, id := range ids[:min(len(ids), maxNeeds)] { // one record must not cause any number of requests
 		if err := c.findTemplate(ctx, g, id); err != nil {
 			return err
 		}
@@ -79,7 +75,7 @@ func (c *cycle) opinion(ctx context.Context, it *item) error {
 	}
 	var lastErr error
 	asked := false
-	for _, gw := range append([]*gateway.Gateway{c.gw}, c.opt.Pool.Others(c.gw)...) {
+	for _, gw := range c.gateways() {
 		data, err := c.data(ctx, gw, it.node)
 		asked = asked || !errors.Is(err, gateway.ErrBackoff)
 		switch {
@@ -261,7 +257,12 @@ func (c *cycle) reread(ctx context.Context, gw *gateway.Gateway, n gateway.Node)
 	if c.refuse(again) {
 		return again, nil
 	}
-	if again.data, err = c.data(ctx, gw, again.node); err != nil {
+	again.data, err = c.data(ctx, gw, again.node)
+	if errors.Is(err, gateway.ErrTooLarge) {
+		again.rejected = tooLarge(c.opt.MaxRecordBytes)
+		return again, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	return again, c.verify(ctx, again)

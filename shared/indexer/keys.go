@@ -1,6 +1,8 @@
 package indexer
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"time"
 
@@ -21,6 +23,8 @@ const (
 	spaceTomb     = "tomb"     // target/signer: a delete message that was accepted
 	spaceCreator  = "creator"  // address -> the current registration
 	spaceClaim    = "claim-"   // + namespace: order -> a claim on a handle
+	spaceClaimOf  = "claimof-" // + namespace: transaction -> the order of its claim
+	spaceClaimBy  = "claimby-" // + namespace: address/order -> the claims of an address
 	spaceHolder   = "holder-"  // + namespace: handle/order -> who holds a handle
 	spaceRelabel  = "relabel"  // address: documents carry an older handle
 	spaceAudit    = "audit"    // time-id: what was removed, and why
@@ -62,7 +66,14 @@ func tombKey(target, signer string, template bool) state.Key {
 	if template {
 		verb = "t"
 	}
-	return state.Key{Space: spaceTomb, ID: target + "/" + signer + "/" + verb}
+	return state.Key{Space: spaceTomb, ID: hashed(target) + "/" + signer + "/" + verb}
+}
+
+// hashed stands for a text in a key: others choose it, of any length and with any
+// characters, and a key has its limits.
+func hashed(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func creatorKey(address string) state.Key { return state.Key{Space: spaceCreator, ID: address} }

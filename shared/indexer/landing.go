@@ -90,19 +90,18 @@ func (c *cycle) effect(ctx context.Context, target, signer string, template bool
 	}
 	switch (oip.Deletion{Target: target, Template: template}).EffectOn(signer, env, stored[0].Kind) {
 	case oip.EffectRemove:
-		if err := c.remove(ctx, env); err != nil {
-			return err
+		// The entry first: the id is settled at any moment.
+		if id, ok := oip.TxID(target); ok {
+			if err := c.replaceEntry(ctx, id, deletedEntry(c.opt.Now(), height(env))); err != nil {
+				return err
+			}
 		}
 		c.count(func(n *Counts) { n.Deleted++ })
-		if id, ok := oip.TxID(target); ok {
-			return c.replaceEntry(ctx, id, deletedEntry(c.opt.Now(), height(env)))
-		}
+		return c.remove(ctx, env)
 	case oip.EffectHide:
 		if stored[0].Kind == oip.KindTemplate {
 			id, _ := oip.TxID(target)
-			if t, ok := c.dir.cached(id); ok {
-				t.deleted = true
-			}
+			c.dir.setDeleted(id, true)
 			return c.showTemplate(ctx, id, target)
 		}
 		return c.hide(ctx, target, true)
@@ -116,7 +115,7 @@ func (c *cycle) replaceEntry(ctx context.Context, id string, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	if e == nil && now[id] == nil {
+	if e == nil && now[id] == nil || e != nil && now[id] != nil && e.State == EntryDeleted && now[id].State == EntryDeleted {
 		return nil
 	}
 	return c.apply(ctx, []change{{id, now[id], e}})
@@ -181,7 +180,7 @@ func (c *cycle) landTemplate(ctx context.Context, v oip.Verified, creator oip.Cr
 		}
 		hidden = !used
 	}
-	c.dir.remember(&knownTemplate{Template: v.Template(), creator: v.Creator(), deleted: deleted})
+	c.dir.replace(&knownTemplate{Template: v.Template(), deleted: deleted})
 	return oip.Expand(v, oip.Setting{Creator: creator, IndexedAt: c.opt.Now(), Hidden: hidden})
 }
 
@@ -226,14 +225,16 @@ func (c *cycle) landRegistration(ctx context.Context, v oip.Verified) (oip.Docum
 	if err != nil {
 		return oip.Document{}, err
 	}
+	return c.expandRegistration(ctx, v, current.ref(v.Creator()), handle, deleted || current.Tx != v.ID())
+}
+
+// expandRegistration makes a registration's document.
+func (c *cycle) expandRegistration(ctx context.Context, v oip.Verified, creator oip.CreatorRef, handle string, hidden bool) (oip.Document, error) {
 	templates, err := c.templates(ctx, v.TemplateIDs())
 	if err != nil {
 		return oip.Document{}, err
 	}
-	return oip.Expand(v, oip.Setting{
-		Creator: current.ref(v.Creator()), OwnHandle: handle, Templates: templates,
-		IndexedAt: c.opt.Now(), Hidden: deleted || current.Tx != v.ID(),
-	})
+	return oip.Expand(v, oip.Setting{Creator: creator, OwnHandle: handle, Templates: templates, IndexedAt: c.opt.Now(), Hidden: hidden})
 }
 
 // promote makes a registration the current one of its address if it is later on
@@ -268,32 +269,34 @@ func (c *cycle) promote(ctx context.Context, address string, next creatorState) 
 // showCurrent hides every registration of an address but the current one; that
 // one is hidden only if its creator deleted it.
 func (c *cycle) showCurrent(ctx context.Context, address, current string) error {
-	page, err := c.opt.Records.Search(ctx, records.Query{
+	others := records.Query{
 		Where: records.All{
 			records.Is(records.FieldKind, string(oip.KindCreator)),
 			records.Is(records.FieldCreatorDID, oip.DID(address)),
+			records.Not{Cond: records.Is(records.FieldHidden, "true")},
+			records.Not{Cond: records.Is(records.FieldDID, oip.DID(current))},
 		},
-		Limit: records.MaxLimit, EnvelopeOnly: true,
-	})
-	if err != nil {
-		return fmt.Errorf("find registrations: %w", err)
+		Limit: relabelPage, EnvelopeOnly: true,
 	}
-	for _, hit := range page.Hits {
-		env, err := oip.ParseEnvelope(hit.JSON)
+	for {
+		page, err := c.opt.Records.Search(ctx, others)
 		if err != nil {
-			return err
+			return fmt.Errorf("find registrations: %w", err)
 		}
-		deleted, err := c.hasTomb(ctx, hit.DID, address, false)
-		if err != nil {
-			return err
-		}
-		if hidden := deleted || hit.DID != oip.DID(current); hidden != env.Hidden {
-			if err := c.hide(ctx, hit.DID, hidden); err != nil {
+		for _, hit := range page.Hits {
+			if err := c.hide(ctx, hit.DID, true); err != nil {
 				return err
 			}
 		}
+		if others.After = page.Next; others.After == "" {
+			break
+		}
 	}
-	return nil
+	deleted, err := c.hasTomb(ctx, oip.DID(current), address, false)
+	if err != nil {
+		return err
+	}
+	return c.hide(ctx, oip.DID(current), deleted)
 }
 
 // height is an envelope's block, 0 while pending.

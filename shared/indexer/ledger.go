@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"oipnode/shared/gateway"
@@ -131,7 +132,7 @@ func (c *cycle) wake(ctx context.Context, d oip.Dependency) error {
 			return err
 		}
 		woken := *old
-		woken.Due, woken.Parked = now, false
+		woken.Due, woken.Parked = wholeSecond(now), false
 		ch := change{id, old, &woken}
 		ops, err := ch.ops()
 		if err != nil {
@@ -206,19 +207,19 @@ func (c *cycle) workDue(ctx context.Context, items []state.Item, ids []string) e
 		n, found := nodes[id]
 		switch {
 		case e.State == EntryPending:
+			if err := c.pipe.flush(); err != nil {
+				return err
+			}
 			if err := c.checkPending(ctx, id, e, n, found); err != nil {
 				return err
 			}
-		case !found:
-			again := waiting(e, c.opt.Now(), e.Height, e.State, "no gateway shows it", e.Needs...)
+		case !found || n.Height == 0 && !slices.Contains(c.opt.BootstrapCreators, id):
+			again := waiting(e, c.opt.Now(), e.Height, e.State, "no gateway shows it in a block", e.Needs...)
 			if again.Needs == nil {
 				again.Needs = []oip.Dependency{{Need: oip.NeedData, ID: id}}
 			}
 			missing = append(missing, change{id, e, again})
 		default:
-			if n.Height == 0 {
-				n.Height = e.Height
-			}
 			if err := c.pipe.submit(n); err != nil {
 				return err
 			}
@@ -237,7 +238,7 @@ func (c *cycle) lookupAll(ctx context.Context, ids []string) (map[string]gateway
 	left := ids
 	answered := false
 	var lastErr error
-	for _, gw := range append([]*gateway.Gateway{c.gw}, c.opt.Pool.Others(c.gw)...) {
+	for _, gw := range c.gateways() {
 		var nodes []gateway.Node
 		err := c.patiently(ctx, func() (err error) { nodes, err = gw.Lookup(ctx, left); return err })
 		if err != nil {
@@ -279,6 +280,9 @@ func (c *cycle) writeDocs(ctx context.Context, ops []records.Op) ([]records.Resu
 	}
 	results := make([]records.Result, 0, len(ops))
 	for len(ops) > 0 {
+		if err := c.renew(ctx); err != nil {
+			return nil, err
+		}
 		n := fitting(ops)
 		part, err := c.writePart(ctx, ops[:n])
 		if err != nil {

@@ -28,12 +28,14 @@ func (c *cycle) findCreator(ctx context.Context, g *group, address string) (bool
 		}
 		for _, n := range nodes {
 			it := &item{node: n}
+			if n.Height == 0 {
+				continue // not mined: nothing to rely on
+			}
 			if err := c.opinion(ctx, it); err != nil {
 				return nil, err
 			}
-			if it.verified != nil && it.verified.Registration() != nil && it.verified.Creator() == address {
+			if it.verified != nil && it.verified.Registration() != nil && it.verified.Creator() == address && g.add(it, c.opt.GroupBytes) {
 				c.dir.learn(*it.verified)
-				g.add(it)
 			}
 		}
 		return nil, nil
@@ -50,7 +52,7 @@ func (c *cycle) findRegistrations(ctx context.Context, address string) ([]gatewa
 		{Name: "RecordType", Values: []string{oip.TypeRegistration}},
 		{Name: "Creator", Values: []string{address}},
 	}
-	for _, gw := range append([]*gateway.Gateway{c.gw}, c.opt.Pool.Others(c.gw)...) {
+	for _, gw := range c.gateways() {
 		var nodes []gateway.Node
 		err := c.patiently(ctx, func() (err error) { nodes, err = gw.Find(ctx, tags, maxRegistrations); return err })
 		if ctx.Err() != nil {
@@ -86,20 +88,11 @@ func (c *cycle) findTemplate(ctx context.Context, g *group, id string) error {
 		if err := c.opinion(ctx, it); err != nil {
 			return nil, err
 		}
-		if it.waiting != nil && it.waiting.Need == oip.NeedCreator {
-			found, err := c.findCreator(ctx, g, it.waiting.ID)
-			if err != nil {
-				return nil, err
-			}
-			if found {
-				if err := c.verify(ctx, it); err != nil {
-					return nil, err
-				}
-			}
+		if err := c.withCreator(ctx, g, it); err != nil {
+			return nil, err
 		}
-		if it.verified != nil && it.verified.Template() != nil {
+		if it.verified != nil && it.verified.Template() != nil && g.add(it, c.opt.GroupBytes) {
 			c.dir.learn(*it.verified)
-			g.add(it)
 		}
 		return nil, nil
 	})
@@ -108,7 +101,7 @@ func (c *cycle) findTemplate(ctx context.Context, g *group, id string) error {
 
 // lookupNode asks the gateways in order for a transaction by its id.
 func (c *cycle) lookupNode(ctx context.Context, id string) (gateway.Node, bool, error) {
-	for _, gw := range append([]*gateway.Gateway{c.gw}, c.opt.Pool.Others(c.gw)...) {
+	for _, gw := range c.gateways() {
 		var nodes []gateway.Node
 		err := c.patiently(ctx, func() (err error) { nodes, err = gw.Lookup(ctx, []string{id}); return err })
 		if ctx.Err() != nil {
@@ -122,4 +115,22 @@ func (c *cycle) lookupNode(ctx context.Context, id string) (gateway.Node, bool, 
 		}
 	}
 	return gateway.Node{}, false, nil
+}
+
+// gateways are the cycle's own and then those that may be asked instead.
+func (c *cycle) gateways() []*gateway.Gateway {
+	return append([]*gateway.Gateway{c.gw}, c.opt.Pool.Others(c.gw)...)
+}
+
+// withCreator judges a transaction again that waits for a creator, if that can be
+// looked up.
+func (c *cycle) withCreator(ctx context.Context, g *group, it *item) error {
+	if it.waiting == nil || it.waiting.Need != oip.NeedCreator {
+		return nil
+	}
+	found, err := c.findCreator(ctx, g, it.waiting.ID)
+	if err != nil || !found {
+		return err
+	}
+	return c.verify(ctx, it)
 }

@@ -3,7 +3,6 @@ package indexer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync"
 
@@ -37,21 +36,33 @@ func order(a, b *item) int {
 }
 
 // group is what goes through the pipeline together: at most GroupSize
-// transactions and about GroupBytes of data. Invariant 8: two groups are in
-// memory at a time, one being fetched and verified, one being written.
+// transactions and about GroupBytes of data, and as much again of what is looked
+// up for them. Invariant 8: at most four groups are in memory at a time, one being
+// filled, one being fetched and verified, one waiting, one being written.
 type group struct {
 	items []*item
 	bytes int64
 
-	mu    sync.Mutex
-	extra []*item // templates and registrations that were looked up for the items
+	mu         sync.Mutex
+	extra      []*item // templates and registrations that were looked up for the items
+	extraBytes int64
 }
 
-// add puts in what was looked up on the way; it is written with the group.
-func (g *group) add(it *item) {
+// add puts in what was looked up on the way; it is written with the group. It
+// reports false when that would be more than limit bytes: then it is looked up
+// again another time.
+func (g *group) add(it *item, limit int64) bool {
+	size := int64(len(it.data))
+	if t := it.verified.Template(); t != nil {
+		size += int64(t.Size())
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.extra = append(g.extra, it)
+	if g.extraBytes > 0 && g.extraBytes+size > limit {
+		return false
+	}
+	g.extra, g.extraBytes = append(g.extra, it), g.extraBytes+size
+	return true
 }
 
 // sorted returns everything of the group in the order in which it is settled:
@@ -70,15 +81,16 @@ const ranks = 3
 // rank orders by who needs whom: registrations, templates, the rest. It goes by
 // the tags, since the data comes later.
 func (it *item) rank() int {
+	rank := 2
 	for _, t := range it.node.Tags {
 		switch {
-		case t.Name == "RecordType" && t.Value == oip.TypeRegistration:
-			return 0
 		case t.Name == "Type" && t.Value == "Template":
 			return 1
+		case t.Name == "RecordType" && t.Value == oip.TypeRegistration:
+			rank = 0
 		}
 	}
-	return 2
+	return rank
 }
 
 // pipeline runs two stages beside the reader of pages: fetch and verify, write.
@@ -219,9 +231,6 @@ func (p *pipeline) flush() error {
 	defer p.mu.Unlock()
 	for p.pending > 0 {
 		p.idle.Wait()
-	}
-	if p.err != nil && p.ctx.Err() != nil && !errors.Is(p.err, ErrLeaseLost) {
-		return errEnough
 	}
 	return p.err
 }

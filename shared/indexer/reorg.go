@@ -2,7 +2,7 @@ package indexer
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,13 +20,16 @@ import (
 // pendingPause is the pause between two looks at a pending transaction.
 const pendingPause = 10 * time.Minute
 
-// moved brings an indexed transaction to the height at which it is seen now.
+// moved brings an indexed transaction to the height at which it is seen now. What
+// follows from its place on the chain comes first: after a kill in between, the
+// height still differs and all of it happens again.
 func (c *cycle) moved(ctx context.Context, n gateway.Node, env oip.Envelope) error {
-	if err := c.reposition(ctx, n, env); err != nil {
+	handle, err := c.reposition(ctx, n, env)
+	if err != nil {
 		return err
 	}
-	h := n.Height
-	if _, err := c.writeDocs(ctx, []records.Op{{Patch: &oip.Patch{DID: env.DID, Height: &h}}}); err != nil {
+	patch := oip.Patch{DID: env.DID, Height: &n.Height, OwnHandle: handle}
+	if _, err := c.writeDocs(ctx, []records.Op{{Patch: &patch}}); err != nil {
 		return err
 	}
 	c.count(func(n *Counts) { n.Moved++ })
@@ -46,91 +49,77 @@ func (c *cycle) moved(ctx context.Context, n gateway.Node, env oip.Envelope) err
 }
 
 // reposition moves the handle claim of a registration or an organization to its
-// new order on the chain, before the document shows the new height: if a kill
-// comes in between, the height still differs and all of it happens again.
-func (c *cycle) reposition(ctx context.Context, n gateway.Node, env oip.Envelope) error {
-	var ns namespace
-	switch env.RecordType {
-	case oip.TypeRegistration:
-		ns = creators
-	case oip.TypeOrganization:
-		ns = organizations
-	default:
-		return nil
-	}
-	address, ok := oip.TxID(env.Creator.DIDAddress)
+// new order on the chain, and returns the handle that it has there; nil for other
+// documents.
+func (c *cycle) reposition(ctx context.Context, n gateway.Node, env oip.Envelope) (*string, error) {
+	ns, ok := namespaceOf(env)
 	if !ok {
-		return fmt.Errorf("indexer: %s has no creator", env.DID)
+		return nil, nil
 	}
-	to := orderOf(n.Height, n.ID)
-	cl, found, err := c.findClaim(ctx, ns, n.ID, env)
-	if err != nil || !found || cl.order == to {
-		return err
+	cl, ok, err := c.claimOf(ctx, ns, n.ID)
+	if err != nil || !ok {
+		return nil, err
 	}
-	// The new claim comes first, so that a kill never leaves the handle unheld.
-	next := claimed{Address: address, Tx: n.ID, Base: cl.Base, order: to}
-	if err := c.place(ctx, ns, &next); err != nil {
-		return err
+	cl.order = orderOf(n.Height, n.ID)
+	if _, err := c.place(ctx, ns, cl); err != nil {
+		return nil, err
 	}
-	if err := c.unclaim(ctx, ns, cl.order); err != nil {
-		return err
+	if err := c.finishHandles(ctx); err != nil {
+		return nil, err
 	}
 	if ns == creators {
-		if err := c.reelect(ctx, address); err != nil {
-			return err
+		if err := c.reelect(ctx, cl.Address); err != nil {
+			return nil, err
 		}
 	}
-	return c.finishHandles(ctx)
+	cl, _, err = c.claimOf(ctx, ns, n.ID)
+	return &cl.Handle, err
 }
 
-// findClaim finds the claim of a document by its height, or, while it is
-// pending, by the height its entry remembers.
-func (c *cycle) findClaim(ctx context.Context, ns namespace, id string, env oip.Envelope) (claimed, bool, error) {
-	at := height(env)
-	if at == 0 {
-		entries, err := c.entriesOf(ctx, []string{id})
-		if err != nil {
-			return claimed{}, false, err
-		}
-		if e := entries[id]; e != nil {
-			at = e.Height
-		}
+// namespaceOf is the namespace in which a document holds a handle.
+func namespaceOf(env oip.Envelope) (namespace, bool) {
+	switch env.RecordType {
+	case oip.TypeRegistration:
+		return creators, true
+	case oip.TypeOrganization:
+		return organizations, true
 	}
-	return c.claimAt(ctx, ns, orderOf(at, id))
+	return "", false
 }
 
 // reelect finds an address's current registration again, after one of its
-// registrations has moved or gone, from the claims of the address.
+// registrations has moved or gone: the last of its claims. An address without any
+// keeps what it has, since its key stays its key.
 func (c *cycle) reelect(ctx context.Context, address string) error {
+	var last string
+	prefix := claimByKey(creators, address, "")
+	err := state.Each(ctx, c.opt.State, prefix.Space, prefix.ID, state.PrefixEnd(prefix.ID), state.MaxRange, func(item state.Item) error {
+		last = string(item.Value)
+		return nil
+	})
+	if err != nil || last == "" {
+		return err
+	}
+	cl, ok, err := c.claimOf(ctx, creators, last)
+	if err != nil || !ok {
+		return err
+	}
 	now, ok, err := c.dir.creator(ctx, address)
 	if err != nil || !ok {
 		return err
 	}
-	var best creatorState
-	err = state.Each(ctx, c.opt.State, spaceClaim+string(creators), "", "", state.MaxRange, func(item state.Item) error {
-		cl := claimed{}
-		if err := json.Unmarshal(item.Value, &cl); err != nil {
-			return fmt.Errorf("claim %s: %w", item.ID, err)
-		}
-		if cl.Address == address && item.ID > best.Order {
-			best = creatorState{Tx: cl.Tx, Order: item.ID, Handle: cl.Handle, Modulus: now.Modulus}
-		}
-		return nil
-	})
-	if err != nil || best.Order == "" {
-		return err
-	}
-	if best.Tx != now.Tx || best.Order != now.Order || best.Handle != now.Handle {
-		op, err := c.putJSON(creatorKey(address), best, now.version)
+	if now.Tx != cl.Tx || now.Order != cl.order || now.Handle != cl.Handle {
+		next := creatorState{Tx: cl.Tx, Order: cl.order, Handle: cl.Handle, Modulus: now.Modulus}
+		op, err := c.putJSON(creatorKey(address), next, now.version)
 		if err != nil {
 			return err
 		}
 		c.dir.forget(address)
-		if err := c.commit(ctx, op, state.Put(relabelKey(address), []byte(best.Tx))); err != nil {
+		if err := c.commit(ctx, op, state.Put(relabelKey(address), []byte(cl.Tx))); err != nil {
 			return err
 		}
 	}
-	return c.showCurrent(ctx, address, best.Tx)
+	return c.showCurrent(ctx, address, cl.Tx)
 }
 
 // findVanished looks for indexed transactions of the hot window that the gateway
@@ -273,8 +262,8 @@ func (c *cycle) checkPending(ctx context.Context, id string, e *Entry, n gateway
 	now := c.opt.Now()
 	if now.Sub(e.Since) >= c.opt.GoneAfter {
 		// A gateway that shows nothing proves nothing.
-		if err := c.trustAll(ctx); err == nil {
-			return c.gone(ctx, id, e, env, stored[0].Kind)
+		if err := c.allMiss(ctx, id); err == nil {
+			return c.gone(ctx, id, e, env)
 		}
 	}
 	next := *e
@@ -282,18 +271,26 @@ func (c *cycle) checkPending(ctx context.Context, id string, e *Entry, n gateway
 	return c.apply(ctx, []change{{id, e, &next}})
 }
 
-// trustAll asks every gateway for known transactions; all must answer.
-func (c *cycle) trustAll(ctx context.Context) error {
+// errShown is a gateway that has a transaction in a block after all.
+var errShown = errors.New("a gateway shows it")
+
+// allMiss returns nil if every gateway answers, knows some known transaction, and
+// has this one in no block.
+func (c *cycle) allMiss(ctx context.Context, id string) error {
 	ids, err := c.knownIDs(ctx)
-	if err != nil || len(ids) == 0 {
+	if err != nil {
 		return err
 	}
 	for _, gw := range c.opt.Pool.All() {
-		known, err := gw.Knows(ctx, ids)
+		known, err := gw.Knows(ctx, append(ids, id))
 		if err != nil {
 			return err
 		}
-		if len(known) == 0 {
+		if known[id].Height > 0 {
+			return errShown
+		}
+		delete(known, id)
+		if len(known) == 0 && len(ids) > 0 {
 			return fmt.Errorf("%s: %w", gw.URL(), errUntrusted)
 		}
 	}
@@ -314,8 +311,9 @@ type Audit struct {
 const auditLife = 365 * 24 * time.Hour
 
 // gone removes a transaction that no block has contained for GoneAfter, with an
-// audit entry, and takes back what it did. The ledger's entry goes last.
-func (c *cycle) gone(ctx context.Context, id string, e *Entry, env oip.Envelope, kind oip.Kind) error {
+// audit entry, and takes back what it did. The document goes behind that and the
+// ledger's entry last, so that a kill in between makes it all happen again.
+func (c *cycle) gone(ctx context.Context, id string, e *Entry, env oip.Envelope) error {
 	now := c.opt.Now()
 	audit := Audit{At: now, DID: env.DID, Reason: "in no block for " + c.opt.GoneAfter.String(), Height: e.Height, Since: e.Since}
 	op, err := c.putJSON(state.Key{Space: spaceAudit, ID: fmt.Sprintf("%012d-%s", now.Unix(), id)}, audit, anyVersion)
@@ -331,22 +329,21 @@ func (c *cycle) gone(ctx context.Context, id string, e *Entry, env oip.Envelope,
 			return err
 		}
 	}
+	if ns, ok := namespaceOf(env); ok {
+		if err := c.unclaim(ctx, ns, id); err != nil {
+			return err
+		}
+		if address, ok := oip.TxID(env.Creator.DIDAddress); ok && ns == creators {
+			if err := c.reelect(ctx, address); err != nil {
+				return err
+			}
+		}
+		if err := c.finishHandles(ctx); err != nil {
+			return err
+		}
+	}
 	if err := c.remove(ctx, env); err != nil {
 		return err
-	}
-	switch kind {
-	case oip.KindCreator:
-		address, _ := oip.TxID(env.Creator.DIDAddress)
-		if err := c.unclaim(ctx, creators, orderOf(e.Height, id)); err != nil {
-			return err
-		}
-		if err := c.reelect(ctx, address); err != nil {
-			return err
-		}
-	case oip.KindOrganization:
-		if err := c.unclaim(ctx, organizations, orderOf(e.Height, id)); err != nil {
-			return err
-		}
 	}
 	c.count(func(n *Counts) { n.Gone++ })
 	return c.apply(ctx, []change{{id: id, old: e}})
@@ -378,25 +375,28 @@ func (c *cycle) takeBack(ctx context.Context, id string, env oip.Envelope) error
 	if !ok {
 		return nil
 	}
-	if err := c.restore(ctx, target, targetID, signer); err != nil {
-		return err
-	}
-	return nil
+	return c.restore(ctx, target, targetID, signer, template)
 }
 
-// restore brings back what a delete message that vanished had removed or hidden.
-func (c *cycle) restore(ctx context.Context, target, id, signer string) error {
+// restore brings back what a delete message that vanished had removed or hidden,
+// if it had the authority to.
+func (c *cycle) restore(ctx context.Context, target, id, signer string, template bool) error {
 	stored, err := c.opt.Records.Get(ctx, []string{target}, true)
 	if err != nil {
 		return err
 	}
 	if len(stored) > 0 {
+		env, err := oip.ParseEnvelope(stored[0].JSON)
+		if err != nil {
+			return err
+		}
+		if (oip.Deletion{Target: target, Template: template}).EffectOn(signer, env, stored[0].Kind) != oip.EffectHide {
+			return nil
+		}
 		if stored[0].Kind == oip.KindCreator {
 			return c.reelect(ctx, signer)
 		}
-		if t, ok := c.dir.cached(id); ok {
-			t.deleted = false
-		}
+		c.dir.setDeleted(id, false)
 		return c.hide(ctx, target, false)
 	}
 	entries, err := c.entriesOf(ctx, []string{id})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
@@ -82,6 +83,10 @@ func (s *settlement) land(ctx context.Context) error {
 				continue
 			}
 			doc, err = s.c.landTemplate(ctx, v, ref)
+			if refused := (*oip.Refusal)(nil); errors.As(err, &refused) {
+				s.reject(it, refused.Rejected)
+				continue
+			}
 			s.done = append(s.done, v.ID())
 		case oip.SubjectRegistration:
 			if err := s.landRegistration(ctx, it); err != nil {
@@ -95,6 +100,11 @@ func (s *settlement) land(ctx context.Context) error {
 			return err
 		}
 		s.docs = append(s.docs, pendingDoc{it, doc})
+		if s.size() >= records.MaxWriteBytes/2 {
+			if err := s.write(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	return s.write(ctx)
 }
@@ -105,9 +115,22 @@ func (s *settlement) land(ctx context.Context) error {
 // a registration that lies outside of every window.
 func (s *settlement) landRegistration(ctx context.Context, it *item) error {
 	v, now := *it.verified, s.c.opt.Now()
+	// Refused before it has any effect: what it says of itself may be too much.
+	trial, err := s.c.expandRegistration(ctx, v, oip.CreatorRef{PublicKey: v.Registration().Modulus}, v.Registration().Handle, false)
+	if refused := (*oip.Refusal)(nil); errors.As(err, &refused) {
+		s.reject(it, refused.Rejected)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(trial.JSON()) > maxRegistration {
+		s.reject(it, oip.Rejected{Reason: oip.ReasonTooLarge, Detail: fmt.Sprintf("a registration of over %d bytes", maxRegistration)})
+		return nil
+	}
 	if s.entries[v.ID()] == nil {
 		begun := waiting(nil, now, v.Height(), EntryWaiting, "it is being settled", oip.Dependency{Need: oip.NeedData, ID: v.ID()})
-		begun.Due = now
+		begun.Due = wholeSecond(now)
 		s.note(v.ID(), begun)
 		if err := s.apply(ctx); err != nil {
 			return err
@@ -125,6 +148,10 @@ func (s *settlement) landRegistration(ctx context.Context, it *item) error {
 	s.docs = append(s.docs, pendingDoc{it, doc})
 	return s.write(ctx)
 }
+
+// maxRegistration is the largest document of a registration in bytes. It takes
+// effect in several writes, none of which may fail for its size.
+const maxRegistration = 4 << 20
 
 // tombstones writes those of the group's delete messages, before any document.
 func (s *settlement) tombstones(ctx context.Context) error {
@@ -251,8 +278,13 @@ func (s *settlement) reject(it *item, r oip.Rejected) {
 	s.note(it.node.ID, &Entry{
 		State: EntryRejected, Height: it.node.Height, Since: s.c.opt.Now(),
 		Reason: r.Reason, Detail: r.Detail, Gateways: it.gateways, Rules: s.c.rules,
+		Recheck: s.c.opt.Now().Add(recheckPause),
 	})
 }
+
+// recheckPause is how long a rejection rests that some gateway could not be asked
+// about.
+const recheckPause = time.Hour
 
 // wait puts a transaction into the retry ledger.
 func (s *settlement) wait(it *item, why string, deps ...oip.Dependency) {
@@ -459,16 +491,15 @@ func (s *settlement) clean(ctx context.Context) error {
 func (s *settlement) showTemplates(ctx context.Context) error {
 	shown := make(map[string]bool)
 	for _, d := range s.docs {
-		v := d.item.verified
-		if v.Subject() != oip.SubjectRecord || !s.c.dir.anyDeleted(v.TemplateIDs()) {
+		if d.item.verified.Subject() != oip.SubjectRecord {
 			continue
 		}
-		env, err := oip.ParseEnvelope(d.doc.JSON())
-		if err != nil {
-			return err
-		}
-		for _, id := range env.Templates {
-			if shown[id] || !s.c.dir.anyDeleted([]string{id}) {
+		for _, id := range d.doc.Templates() {
+			t, err := s.c.dir.template(ctx, id)
+			if err != nil {
+				return err
+			}
+			if t == nil || !t.deleted || shown[id] {
 				continue
 			}
 			shown[id] = true

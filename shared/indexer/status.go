@@ -10,6 +10,7 @@ import (
 
 	"oipnode/shared/gateway"
 	"oipnode/shared/oip"
+	"oipnode/shared/records"
 	"oipnode/shared/state"
 )
 
@@ -66,14 +67,29 @@ func (c *cycle) count(change func(*Counts)) {
 func (c *cycle) report(start time.Time, err error) Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := Report{Started: start, Duration: since(c.opt.Now(), start).String(), Height: c.height, Counts: c.counts, Complete: c.complete}
+	r := Report{Started: start, Duration: c.opt.Now().Sub(start).Round(time.Millisecond).String(), Height: c.height, Counts: c.counts, Complete: c.complete}
 	if c.gw != nil {
 		r.Gateway = c.gw.URL()
 	}
 	if err != nil {
-		r.Error = err.Error()
+		r.Error = c.phase + ": " + reason(err)
+		c.log.Error("the cycle ended early", "phase", c.phase, "error", err)
 	}
 	return r
+}
+
+// reason is what of an error may be shown: the kind of fault, and nothing that a
+// gateway or a store has written. The log has the rest.
+func reason(err error) string {
+	for _, known := range []error{ErrLeaseLost, errUntrusted, errBusyStore, gateway.ErrNoGateway, gateway.ErrGap,
+		gateway.ErrHeight, gateway.ErrLoop, gateway.ErrRowLimit, gateway.ErrTooManyPages, gateway.ErrGraphQL, gateway.ErrUnhealthy,
+		gateway.ErrProtocol, gateway.ErrRateLimited, gateway.ErrBackoff, gateway.ErrUnavailable, records.ErrUnavailable,
+		context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "an unexpected fault; the log tells which"
 }
 
 // saveStatus keeps the report and the gateways' back-off for the next cycle.

@@ -26,6 +26,9 @@ func (c *cycle) triage(ctx context.Context, nodes []gateway.Node) error {
 		case !indexed:
 			open = append(open, n)
 		case n.Height > 0 && (env.InArweaveBlock == nil || *env.InArweaveBlock != n.Height):
+			if err := c.pipe.flush(); err != nil {
+				return err
+			}
 			if err := c.moved(ctx, n, env); err != nil {
 				return err
 			}
@@ -33,6 +36,9 @@ func (c *cycle) triage(ctx context.Context, nodes []gateway.Node) error {
 		default:
 			c.pipe.seen++
 		}
+	}
+	if err := c.heal(ctx, heads); err != nil {
+		return err
 	}
 	if len(open) == 0 {
 		return nil
@@ -52,6 +58,51 @@ func (c *cycle) triage(ctx context.Context, nodes []gateway.Node) error {
 	for _, n := range open {
 		if err := c.pipe.submit(n); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// heal finds what a runner may have left that lost its lease and died before it
+// could look: a document whose creator had deleted it meanwhile, or that carries
+// an older registration. Seeing it again puts it right.
+func (c *cycle) heal(ctx context.Context, heads map[string]oip.Envelope) error {
+	var tombs []state.Key
+	byTomb := make(map[state.Key]oip.Envelope)
+	for did, env := range heads {
+		address, ok := oip.TxID(env.Creator.DIDAddress)
+		if !ok {
+			continue
+		}
+		// Templates have no record type; a used one is rightly shown.
+		if env.RecordType != "" && !env.DeleteMessage && !env.Hidden {
+			k := tombKey(did, address, false)
+			tombs, byTomb[k] = append(tombs, k), env
+		}
+		ref, ok, err := c.ref(ctx, address)
+		if err != nil {
+			return err
+		}
+		if ok && (ref.DIDTx != env.Creator.DIDTx || ref.CreatorHandle != env.Creator.CreatorHandle) {
+			if err := c.commit(ctx, state.Put(relabelKey(address), []byte(ref.DIDTx))); err != nil {
+				return err
+			}
+		}
+	}
+	for part := range chunks(tombs, state.MaxGet) {
+		found, err := c.opt.State.Get(ctx, part...)
+		if err != nil {
+			return fmt.Errorf("read tombstones: %w", err)
+		}
+		for _, item := range found {
+			env := byTomb[item.Key]
+			address, _ := oip.TxID(env.Creator.DIDAddress)
+			if err := c.pipe.flush(); err != nil {
+				return err
+			}
+			if err := c.effect(ctx, env.DID, address, false); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -114,7 +165,7 @@ func (c *cycle) keeps(e *Entry) bool {
 	case EntryDeleted:
 		return true
 	case EntryRejected:
-		return e.Rules == c.rules && c.allJudged(e)
+		return e.Rules == c.rules && (c.allJudged(e) || c.opt.Now().Before(e.Recheck))
 	default:
 		return e.Due.After(c.opt.Now())
 	}
@@ -122,7 +173,7 @@ func (c *cycle) keeps(e *Entry) bool {
 
 // allJudged reports whether no gateway could have other bytes than were judged.
 func (c *cycle) allJudged(e *Entry) bool {
-	for _, g := range append(c.opt.Pool.Others(c.gw), c.gw) {
+	for _, g := range c.gateways() {
 		if !slices.Contains(e.Gateways, g.URL()) {
 			return false
 		}
@@ -144,7 +195,7 @@ func (c *cycle) withTags(ctx context.Context, nodes []gateway.Node) ([]gateway.N
 		return nodes, nil
 	}
 	known := make(map[string]gateway.Node)
-	for _, g := range append([]*gateway.Gateway{c.gw}, c.opt.Pool.Others(c.gw)...) {
+	for _, g := range c.gateways() {
 		for ids := range chunks(bare, gateway.MaxLookup) {
 			var found []gateway.Node
 			err := c.patiently(ctx, func() (err error) { found, err = g.Lookup(ctx, ids); return err })

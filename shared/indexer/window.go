@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"oipnode/shared/gateway"
 	"oipnode/shared/oip"
@@ -41,11 +40,10 @@ func (c *cycle) walk(ctx context.Context, s gateway.Scan, settled func(through i
 		}
 		return c.gw.Walk(ctx, w.scan, func(nodes []gateway.Node, through int64) error { return w.page(ctx, nodes, through) })
 	})
-	if err != nil && ctx.Err() != nil && !errors.Is(err, ErrLeaseLost) {
-		err = errEnough
-	}
 	if errors.Is(err, errEnough) && ctx.Err() == nil {
-		err = errors.Join(w.save(), errEnough)
+		if e := w.save(); e != nil {
+			err = e
+		}
 	}
 	if err != nil {
 		return w.found, err
@@ -131,6 +129,9 @@ func (c *cycle) hot(ctx context.Context) error {
 func (c *cycle) forward(ctx context.Context) error {
 	size := int64(firstWindow)
 	last := c.hotStart() - 1
+	if err := c.overlap(ctx, last); err != nil {
+		return err
+	}
 	for c.checkpoint.Height < last {
 		if err := c.enough(ctx); err != nil {
 			return err
@@ -145,6 +146,21 @@ func (c *cycle) forward(ctx context.Context) error {
 		size = adapt(size, found)
 	}
 	return c.advance(ctx, c.height)
+}
+
+// overlap reads the blocks just below the checkpoint again when the hot window no
+// longer reaches them: they could still change when the last cycle saw them.
+func (c *cycle) overlap(ctx context.Context, last int64) error {
+	to := c.checkpoint.Height
+	from := max(to-c.opt.Confirmations, c.opt.StartHeight)
+	if to >= last || from > to {
+		return nil
+	}
+	c.pipe.beginWindow()
+	if _, err := c.walk(ctx, gateway.Scan{Min: from, Max: to, Tags: oipTags}, nil); err != nil {
+		return err
+	}
+	return c.findVanished(ctx, from, to)
 }
 
 // adapt doubles a window that was sparse, and halves one that was crowded.
@@ -312,6 +328,3 @@ func chunks[T any](s []T, n int) func(yield func([]T) bool) {
 		}
 	}
 }
-
-// since is how long ago t was, for logs.
-func since(now, t time.Time) time.Duration { return now.Sub(t).Round(time.Millisecond) }

@@ -75,6 +75,7 @@ type Document struct {
 	did     string
 	json    []byte
 	missing []string
+	used    []string
 }
 
 // Valid reports whether the document came out of this package.
@@ -88,6 +89,9 @@ func (d Document) DID() string { return d.did }
 
 // Missing lists the templates without which the document is only partial.
 func (d Document) Missing() []string { return d.missing }
+
+// Templates lists the ids of the templates that the envelope names.
+func (d Document) Templates() []string { return d.used }
 
 // JSON is the document, {"data":{…},"oip":{…}}. It must not be changed.
 func (d Document) JSON() []byte { return d.json }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 
 // checkObjects asks for the shape of a record: an array of one object per
 // template, each with the template's id under t.
-func checkObjects(data canon.Value) error {
+func checkObjects(data canon.Value, recordType string) error {
 	if data.Kind() != canon.Array {
 		return fault(ReasonStructure, "the data of a record is not an array of objects")
 	}
@@ -27,7 +29,7 @@ func checkObjects(data canon.Value) error {
 			return fault(ReasonStructure, "element %d of a record is not an object", n-1)
 		}
 		t := templateOf(object)
-		if !ValidID(t) && (t != TypeRegistration || n > 1) {
+		if !ValidID(t) && (t != TypeRegistration || recordType != TypeRegistration || n > 1) {
 			return fault(ReasonStructure, "t of object %d is not a template's id", n-1)
 		}
 	}
@@ -109,14 +111,16 @@ func Expand(v Verified, s Setting) (Document, error) {
 	switch v.subject {
 	case SubjectTemplate:
 		kind, env.Warnings = KindTemplate, v.template.Warnings
-		data, err = v.template.data()
+		if data, err = v.template.data(); err == nil && len(data) > maxDocument(len(v.tx.Data)) {
+			err = fault(ReasonTooLarge, "the document would be over %d bytes", maxDocument(len(v.tx.Data)))
+		}
 	case SubjectDeletion:
 		kind = KindRecord
 		env.RecordType, env.Storage, env.Signature, env.DeleteMessage = v.deletion.RecordType(), "arweave", v.head.sigText, true
 		data, err = deletionData(v.deletion)
 	default:
 		env.RecordType, env.Signature = v.head.name, v.head.sigText
-		e := expansion{limit: 4*len(v.tx.Data) + 256<<10, templates: s.Templates}
+		e := expansion{limit: maxDocument(len(v.tx.Data)), templates: s.Templates}
 		if err := e.record(v.value); err != nil {
 			return Document{}, err
 		}
@@ -145,8 +149,12 @@ func Expand(v Verified, s Setting) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	return Document{kind: kind, did: did, json: text, missing: env.MissingTemplates}, nil
+	return Document{kind: kind, did: did, json: text, missing: env.MissingTemplates, used: slices.Collect(maps.Values(env.Templates))}, nil
 }
+
+// maxDocument bounds the data of a document by that of its transaction: the names
+// of fields and of enum values are the template's, and could make it any size.
+func maxDocument(data int) int { return 4*data + 256<<10 }
 
 // expansion collects the parts of one record.
 type expansion struct {

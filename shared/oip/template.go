@@ -16,6 +16,9 @@ const (
 	MaxTemplateBytes = 1 << 20
 	// MaxFields is the most fields of a template.
 	MaxFields = 4096
+	// MaxEnumValues is how many values of an enum are read; the largest published
+	// one has 187.
+	MaxEnumValues = 16384
 	// MaxFieldName is the longest field name in bytes.
 	MaxFieldName = 512
 )
@@ -226,6 +229,9 @@ func parseEnum(list canon.Value) []EnumValue {
 	}
 	values := []EnumValue{}
 	for v := range list.Elements() {
+		if len(values) == MaxEnumValues {
+			break
+		}
 		var e EnumValue
 		switch v.Kind() {
 		case canon.String:

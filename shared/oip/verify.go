@@ -222,7 +222,7 @@ func (h head) checkVersion() error {
 	if h.template || h.name == TypeRegistration {
 		return nil
 	}
-	if v.less(version{0, 8, 0, false}) {
+	if v.less(oldestVersion) {
 		return fault(ReasonVersion, "Ver is below 0.8.0")
 	}
 	return nil
@@ -254,9 +254,12 @@ func (v *Verified) parseData() error {
 	}
 	if v.deletion, err = parseDeletion(value); err != nil || v.deletion != nil {
 		v.subject = SubjectDeletion
+		if ver, _ := parseVersion(v.head.ver); err == nil && ver.less(oldestVersion) {
+			return fault(ReasonVersion, "Ver is below 0.8.0")
+		}
 		return err
 	}
-	if err := checkObjects(value); err != nil {
+	if err := checkObjects(value, v.head.name); err != nil {
 		return err
 	}
 	switch v.head.name {
@@ -275,7 +278,7 @@ func (v *Verified) parseData() error {
 func (v *Verified) checkSignature() error {
 	h := sha256.New()
 	if v.template != nil {
-		h.Write(canon.Append(nil, v.value))
+		h.Write(v.template.definition)
 		h.Write(appendTags(nil, v.head.signed))
 	} else {
 		h.Write(appendTags(nil, v.head.signed))

@@ -11,6 +11,9 @@ type version struct {
 	pre                 bool // a pre-release is below its release
 }
 
+// oldestVersion is the oldest that is indexed (spec section 2).
+var oldestVersion = version{major: 0, minor: 8, patch: 0}
+
 // parseVersion reads MAJOR.MINOR.PATCH with an optional -pre and +build.
 func parseVersion(s string) (version, bool) {
 	if len(s) > 64 {

@@ -145,6 +145,10 @@ func (t *transaction) change(c change) (records.Result, error) {
 	return t.put(c, value, old)
 }
 
+// patchRoom is how many bytes a Put leaves free of the largest document, so that
+// later Patches of its envelope never fail for their size.
+func patchRoom(largest int) int { return min(4<<10, largest/8) }
+
 func poison(detail string) records.Result {
 	return records.Result{Status: records.Poison, Detail: detail}
 }
@@ -154,8 +158,8 @@ func (t *transaction) put(c change, value []byte, old stored) (records.Result, e
 	switch {
 	case c.did == "" || len(c.did) > oip.MaxDID:
 		return poison(fmt.Sprintf("a DID of %d bytes, at most %d", len(c.did), oip.MaxDID)), nil
-	case len(c.json) > t.opts.MaxDocument:
-		return poison(fmt.Sprintf("a document of %d bytes, at most %d", len(c.json), t.opts.MaxDocument)), nil
+	case len(c.json) > t.opts.MaxDocument || c.patch == nil && len(c.json) > t.opts.MaxDocument-patchRoom(t.opts.MaxDocument):
+		return poison(fmt.Sprintf("a document of %d bytes, at most %d", len(c.json), t.opts.MaxDocument-patchRoom(t.opts.MaxDocument))), nil
 	case len(c.kind) > 255:
 		return poison("no such kind"), nil
 	}
