@@ -67,7 +67,7 @@ func panicHere() { panic("here") }
 
 // Faults are for a person: plain lines, before there is a logger.
 func TestConfigurationFaults(t *testing.T) {
-	code, text := outcome(t, t.Context(), []string{"CONFIRMATIONS=0", "JWT_SECRET=hunter2", "LOG_FORMAT=xml"}, func(context.Context, *Env) error {
+	code, text := outcome(t, t.Context(), []string{"CONFIRMATIONS=0", "JWT_SECRET=" + strings.Repeat("hunter2", 1000), "LOG_FORMAT=xml"}, func(context.Context, *Env) error {
 		t.Error("the program was started in spite of the faults")
 		return nil
 	})
