@@ -234,6 +234,27 @@ func (c *cycle) repeat(ctx context.Context, passes func(error) bool, call func()
 	}
 }
 
+// askAround asks any gateway something: the cycle's own patiently, another one once
+// and not for long, since it is only there to help.
+func (c *cycle) askAround(ctx context.Context, gw *gateway.Gateway, call func(context.Context) error) error {
+	if gw == c.gw {
+		return c.patiently(ctx, func() error { return call(ctx) })
+	}
+	brief, cancel := context.WithTimeout(ctx, helperTime)
+	defer cancel()
+	err := call(brief)
+	if brief.Err() != nil && ctx.Err() == nil {
+		c.tried.add(slowHelper + gw.URL()) // it does not help any more in this cycle
+	}
+	return err
+}
+
+// slowHelper marks a gateway that took too long.
+const slowHelper = "slow "
+
+// helperTime is how long another gateway than the cycle's own may take.
+const helperTime = 10 * time.Second
+
 // paused reports whether a gateway asks for a pause.
 func paused(err error) bool {
 	return errors.Is(err, gateway.ErrBackoff) || errors.Is(err, gateway.ErrRateLimited)

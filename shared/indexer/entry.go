@@ -56,8 +56,9 @@ type Entry struct {
 	Detail   string     `json:"detail,omitempty"`
 	Gateways []string   `json:"gateways,omitempty"`
 	Rules    string     `json:"rules,omitempty"`
-	// Recheck is when a rejection may be judged again that not every gateway
-	// could be asked about.
+	// Asked are the gateways that there were; until Recheck, those of them that
+	// did not answer are not asked again.
+	Asked   []string  `json:"asked,omitempty"`
 	Recheck time.Time `json:"recheck,omitzero"`
 
 	version uint64 // of the stored item; 0 for a new entry

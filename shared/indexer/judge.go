@@ -104,7 +104,12 @@ func (c *cycle) opinion(ctx context.Context, it *item) error {
 
 // data fetches from one gateway, and sits out a short back-off.
 func (c *cycle) data(ctx context.Context, gw *gateway.Gateway, n gateway.Node) (data []byte, err error) {
-	err = c.repeat(ctx, paused, func() (err error) { data, err = gw.Data(ctx, n.ID, n.Size); return err })
+	read := func(ctx context.Context) (err error) { data, err = gw.Data(ctx, n.ID, n.Size); return err }
+	if gw == c.gw {
+		err = c.repeat(ctx, paused, func() error { return read(ctx) })
+	} else {
+		err = c.askAround(ctx, gw, read)
+	}
 	return data, err
 }
 
@@ -195,7 +200,7 @@ func (it *item) wait(why string) {
 // that counts; if they differ, or there is none, nobody knows and it waits.
 func (c *cycle) secondOpinion(ctx context.Context, it *item) error {
 	first, confirmed := it.fingerprint(), false
-	others := c.opt.Pool.Others(c.gw)
+	others := c.helpers()
 	for i, gw := range append(others, append([]*gateway.Gateway{c.gw}, others...)...) {
 		if confirmed && i >= len(others) {
 			break
@@ -243,7 +248,7 @@ func final(err error) bool {
 // reread reads tags and bytes of a transaction again and judges them.
 func (c *cycle) reread(ctx context.Context, gw *gateway.Gateway, n gateway.Node) (*item, error) {
 	var nodes []gateway.Node
-	err := c.patiently(ctx, func() (err error) { nodes, err = gw.Lookup(ctx, []string{n.ID}); return err })
+	err := c.askAround(ctx, gw, func(ctx context.Context) (err error) { nodes, err = gw.Lookup(ctx, []string{n.ID}); return err })
 	if err != nil {
 		return nil, err
 	}

@@ -240,7 +240,7 @@ func (c *cycle) lookupAll(ctx context.Context, ids []string) (map[string]gateway
 	var lastErr error
 	for _, gw := range c.gateways() {
 		var nodes []gateway.Node
-		err := c.patiently(ctx, func() (err error) { nodes, err = gw.Lookup(ctx, left); return err })
+		err := c.askAround(ctx, gw, func(ctx context.Context) (err error) { nodes, err = gw.Lookup(ctx, left); return err })
 		if err != nil {
 			lastErr = err
 			continue

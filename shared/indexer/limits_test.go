@@ -266,3 +266,36 @@ func TestAwayForLong(t *testing.T) {
 		t.Errorf("the orphaned record: %+v", env)
 	}
 }
+
+// TestSecondGateway judges a rejection again as soon as another gateway is there,
+// and does not let one that never answers hold anything up.
+func TestSecondGateway(t *testing.T) {
+	w, alice, basic := plainWorld(t, 1)
+	forged := alice.Record("post", named(basic.ID, "forged"))
+	forged.Data = []byte(strings.Replace(string(forged.Data), "forged", "Forged", 1))
+	w.add(w.chain.Tip()-1, forged, 0)
+	rec, st, _ := w.open()
+	run(t, New(w.options(rec, st, "x")))
+	second := gatewaysim.NewServer(w.chain, gatewaysim.Options{Seed: 9, IndexesBundles: true})
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = second.Close() })
+	gw, err := gateway.Dial(second.URL(), w.gatewayOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.pool = gateway.NewPool(append(w.pool.All(), gw), w.gatewayOptions())
+	t.Cleanup(w.pool.Close)
+	ix := New(w.options(rec, st, "x"))
+	run(t, ix)
+	if n := second.DataReads(forged.ID); n != 1 {
+		t.Errorf("the new gateway was asked %d times, want once", n)
+	}
+	reads := w.sims[0].DataReads(forged.ID)
+	w.clock.Advance(5 * time.Minute)
+	run(t, ix)
+	if n := w.sims[0].DataReads(forged.ID) + second.DataReads(forged.ID); n != reads+1 {
+		t.Errorf("%d reads after another cycle, want %d", n, reads+1)
+	}
+}

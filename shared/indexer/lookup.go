@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"oipnode/shared/gateway"
 	"oipnode/shared/oip"
@@ -54,7 +55,7 @@ func (c *cycle) findRegistrations(ctx context.Context, address string) ([]gatewa
 	}
 	for _, gw := range c.gateways() {
 		var nodes []gateway.Node
-		err := c.patiently(ctx, func() (err error) { nodes, err = gw.Find(ctx, tags, maxRegistrations); return err })
+		err := c.askAround(ctx, gw, func(ctx context.Context) (err error) { nodes, err = gw.Find(ctx, tags, maxRegistrations); return err })
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -103,7 +104,7 @@ func (c *cycle) findTemplate(ctx context.Context, g *group, id string) error {
 func (c *cycle) lookupNode(ctx context.Context, id string) (gateway.Node, bool, error) {
 	for _, gw := range c.gateways() {
 		var nodes []gateway.Node
-		err := c.patiently(ctx, func() (err error) { nodes, err = gw.Lookup(ctx, []string{id}); return err })
+		err := c.askAround(ctx, gw, func(ctx context.Context) (err error) { nodes, err = gw.Lookup(ctx, []string{id}); return err })
 		if ctx.Err() != nil {
 			return gateway.Node{}, false, ctx.Err()
 		}
@@ -119,7 +120,12 @@ func (c *cycle) lookupNode(ctx context.Context, id string) (gateway.Node, bool, 
 
 // gateways are the cycle's own and then those that may be asked instead.
 func (c *cycle) gateways() []*gateway.Gateway {
-	return append([]*gateway.Gateway{c.gw}, c.opt.Pool.Others(c.gw)...)
+	return append([]*gateway.Gateway{c.gw}, c.helpers()...)
+}
+
+// helpers are the other gateways that answer in time.
+func (c *cycle) helpers() []*gateway.Gateway {
+	return slices.DeleteFunc(c.opt.Pool.Others(c.gw), func(gw *gateway.Gateway) bool { return c.tried.has(slowHelper + gw.URL()) })
 }
 
 // withCreator judges a transaction again that waits for a creator, if that can be

@@ -275,10 +275,14 @@ func (s *settlement) note(id string, e *Entry) {
 // reject keeps a rejection with its reason.
 func (s *settlement) reject(it *item, r oip.Rejected) {
 	s.c.count(func(n *Counts) { n.Rejected++ })
+	var asked []string
+	for _, gw := range s.c.opt.Pool.All() {
+		asked = append(asked, gw.URL())
+	}
 	s.note(it.node.ID, &Entry{
 		State: EntryRejected, Height: it.node.Height, Since: s.c.opt.Now(),
 		Reason: r.Reason, Detail: r.Detail, Gateways: it.gateways, Rules: s.c.rules,
-		Recheck: s.c.opt.Now().Add(recheckPause),
+		Asked: asked, Recheck: s.c.opt.Now().Add(recheckPause),
 	})
 }
 

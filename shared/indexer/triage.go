@@ -165,16 +165,18 @@ func (c *cycle) keeps(e *Entry) bool {
 	case EntryDeleted:
 		return true
 	case EntryRejected:
-		return e.Rules == c.rules && (c.allJudged(e) || c.opt.Now().Before(e.Recheck))
+		return e.Rules == c.rules && c.allJudged(e)
 	default:
 		return e.Due.After(c.opt.Now())
 	}
 }
 
-// allJudged reports whether no gateway could have other bytes than were judged.
+// allJudged reports whether no gateway could have other bytes than were judged. One
+// that was asked in vain is asked again after a while, a new one at once.
 func (c *cycle) allJudged(e *Entry) bool {
+	resting := c.opt.Now().Before(e.Recheck)
 	for _, g := range c.gateways() {
-		if !slices.Contains(e.Gateways, g.URL()) {
+		if !slices.Contains(e.Gateways, g.URL()) && !(resting && slices.Contains(e.Asked, g.URL())) {
 			return false
 		}
 	}
@@ -198,7 +200,7 @@ func (c *cycle) withTags(ctx context.Context, nodes []gateway.Node) ([]gateway.N
 	for _, g := range c.gateways() {
 		for ids := range chunks(bare, gateway.MaxLookup) {
 			var found []gateway.Node
-			err := c.patiently(ctx, func() (err error) { found, err = g.Lookup(ctx, ids); return err })
+			err := c.askAround(ctx, g, func(ctx context.Context) (err error) { found, err = g.Lookup(ctx, ids); return err })
 			if err != nil {
 				c.log.Warn("look up tags", "gateway", g.URL(), "error", err)
 				break

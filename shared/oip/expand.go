@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -221,28 +222,71 @@ const accessControlID = "aaZpleo8blkm72kL96UYjTyBPp4F4Wux-Yo3Lu6luvQ"
 
 // mayRestrict reports whether an object whose template is not known could be one
 // that makes the record private: the published accessControl, or anything of the
-// shape of accessControl (an access level other than public at 0) or
-// conversationSession (is_private at 19). Such a record must not be shown to
-// everybody until the template is there; a wrong guess only delays it.
+// shape of accessControl (an access level other than public, or a flag, at 0), of
+// conversationSession (is_private at 19), or that holds what looks like a public
+// key. Such a record must not be shown to everybody until the template is there; a
+// wrong guess only delays it.
 func mayRestrict(id string, object canon.Value) bool {
 	if id == accessControlID {
 		return true
 	}
-	if v, ok := object.Get("0"); ok {
-		switch v.Kind() {
-		case canon.Number:
-			if n, ok := v.Integer(); ok && n.IsInt64() && n.Int64() >= 1 && n.Int64() <= 3 {
-				return true
-			}
-		case canon.String:
-			switch level, _, _ := strings.Cut(strings.ToLower(v.Text()), " "); level {
-			case "private", "shared", "organization":
-				return true
-			}
+	if v, ok := object.Get("0"); ok && (truthy(v) || levelLike(v)) {
+		return true
+	}
+	if v, ok := object.Get("19"); ok && truthy(v) {
+		return true
+	}
+	for _, v := range object.Members() {
+		if v.Kind() == canon.String && keyLike(v.Text()) {
+			return true
 		}
 	}
-	private, ok := object.Get("19")
-	return ok && private.Kind() == canon.Bool && string(private.Raw()) == "true"
+	return false
+}
+
+// truthy reports whether a value can be a flag that is set.
+func truthy(v canon.Value) bool {
+	switch v.Kind() {
+	case canon.Bool, canon.Number:
+		return string(v.Raw()) == "true" || string(v.Raw()) == "1"
+	case canon.String:
+		text := strings.ToLower(v.Text())
+		return text == "true" || text == "1"
+	}
+	return false
+}
+
+// levelLike reports whether a value can be an access level other than public: the
+// number of an enum's value, or one of the codes or names.
+func levelLike(v canon.Value) bool {
+	const mostLevels = 100
+	switch v.Kind() {
+	case canon.Number:
+		n, ok := v.Integer()
+		return ok && n.Sign() > 0 && n.IsInt64() && n.Int64() < mostLevels
+	case canon.String:
+		text := strings.ToLower(v.Text())
+		if n, err := strconv.Atoi(text); err == nil {
+			return n > 0 && n < mostLevels
+		}
+		level, _, _ := strings.Cut(text, " ")
+		return level == "private" || level == "shared" || level == "organization"
+	}
+	return false
+}
+
+// keyLike reports whether a text can be a public key of at least 2048 bits.
+func keyLike(text string) bool {
+	const shortest = 342 // 2048 bits in base64url
+	if len(text) < shortest {
+		return false
+	}
+	for i := range len(text) {
+		if !base64url(text[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // expand expands one object with its template.
