@@ -115,23 +115,10 @@ func TestRejectedIsFinal(t *testing.T) {
 func TestAlteredBytes(t *testing.T) {
 	w, alice, basic := plainWorld(t, 0)
 	tx := w.add(w.chain.Tip()-1, alice.Record("post", named(basic.ID, "right")), 0)
-	bad := gatewaysim.NewServer(w.chain, gatewaysim.Options{Seed: 1, IndexesBundles: true,
+	_, bad := w.serve(w.chain, gatewaysim.Options{Seed: 1, IndexesBundles: true,
 		Faults: gatewaysim.NewFaults(1, gatewaysim.Mix{gatewaysim.Altered: 1})})
-	good := gatewaysim.NewServer(w.chain, gatewaysim.Options{Seed: 2, IndexesBundles: true})
-	var gws []*gateway.Gateway
-	for _, sim := range []*gatewaysim.Server{bad, good} {
-		if err := sim.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = sim.Close() })
-		gw, err := gateway.Dial(sim.URL(), w.gatewayOptions())
-		if err != nil {
-			t.Fatal(err)
-		}
-		gws = append(gws, gw)
-	}
-	w.pool = gateway.NewPool(gws, w.gatewayOptions())
-	t.Cleanup(w.pool.Close)
+	_, good := w.serve(w.chain, gatewaysim.Options{Seed: 2, IndexesBundles: true})
+	w.use(bad, good)
 	rec, st, _ := w.open()
 	run(t, New(w.options(rec, st, "x")))
 	if indexed(t, rec, tx.ID) == nil {
@@ -223,17 +210,8 @@ func TestGatewayWithoutBundles(t *testing.T) {
 	}
 	rec, st, _ := w.open()
 	run(t, New(w.options(rec, st, "x")))
-	poor := gatewaysim.NewServer(w.chain, gatewaysim.Options{Seed: 5})
-	if err := poor.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = poor.Close() })
-	gw, err := gateway.Dial(poor.URL(), w.gatewayOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.pool = gateway.NewPool(append([]*gateway.Gateway{gw}, w.pool.All()...), w.gatewayOptions())
-	t.Cleanup(w.pool.Close)
+	_, poor := w.serve(w.chain, gatewaysim.Options{Seed: 5})
+	w.use(append([]*gateway.Gateway{poor}, w.pool.All()...)...)
 	if report := run(t, New(w.options(rec, st, "x"))); report.Gateway != poor.URL() || report.Counts.Vanished != 0 {
 		t.Errorf("report %+v", report)
 	}
@@ -360,17 +338,8 @@ func TestUntrusted(t *testing.T) {
 	w.add(worldStart+3, alice.Record("post", named(basic.ID, "known")), 0)
 	rec, st, _ := w.open()
 	run(t, New(w.options(rec, st, "x")))
-	empty := gatewaysim.NewServer(gatewaysim.NewChain(w.chain.Tip()+10), gatewaysim.Options{})
-	if err := empty.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = empty.Close() })
-	gw, err := gateway.Dial(empty.URL(), w.gatewayOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.pool = gateway.NewPool([]*gateway.Gateway{gw}, w.gatewayOptions())
-	t.Cleanup(w.pool.Close)
+	_, empty := w.serve(gatewaysim.NewChain(w.chain.Tip()+10), gatewaysim.Options{})
+	w.use(empty)
 	if _, err := New(w.options(rec, st, "x")).Run(context.Background()); !errors.Is(err, errUntrusted) {
 		t.Errorf("got %v, want %v", err, errUntrusted)
 	}

@@ -76,8 +76,7 @@ func TestRefusedRegistration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.pool = gateway.NewPool([]*gateway.Gateway{gw}, opt)
-	t.Cleanup(w.pool.Close)
+	w.use(gw)
 	blown := w.add(worldStart+3, alice.Template("blown", []byte(`{"n":"enum","nValues":["`+strings.Repeat("z", 400<<10)+`"],"index_n":4}`)), 0)
 	again := alice.Registration("alice", "", oiptest.Object{Template: blown.ID, Values: map[int]any{4: 0}})
 	w.add(worldStart+6, again, 0)
@@ -276,17 +275,8 @@ func TestSecondGateway(t *testing.T) {
 	w.add(w.chain.Tip()-1, forged, 0)
 	rec, st, _ := w.open()
 	run(t, New(w.options(rec, st, "x")))
-	second := gatewaysim.NewServer(w.chain, gatewaysim.Options{Seed: 9, IndexesBundles: true})
-	if err := second.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = second.Close() })
-	gw, err := gateway.Dial(second.URL(), w.gatewayOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.pool = gateway.NewPool(append(w.pool.All(), gw), w.gatewayOptions())
-	t.Cleanup(w.pool.Close)
+	second, gw := w.serve(w.chain, gatewaysim.Options{Seed: 9, IndexesBundles: true})
+	w.use(append(w.pool.All(), gw)...)
 	ix := New(w.options(rec, st, "x"))
 	run(t, ix)
 	if n := second.DataReads(forged.ID); n != 1 {

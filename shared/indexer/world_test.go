@@ -120,21 +120,32 @@ func newWorld(t testing.TB, seed uint64, gateways int, faults bool) *world {
 				opt.RowLimit = 40
 			}
 		}
-		sim := gatewaysim.NewServer(w.chain, opt)
-		if err := sim.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = sim.Close() })
-		w.sims = append(w.sims, sim)
-		gw, err := gateway.Dial(sim.URL(), w.gatewayOptions())
-		if err != nil {
-			t.Fatal(err)
-		}
-		gws = append(gws, gw)
+		sim, gw := w.serve(w.chain, opt)
+		w.sims, gws = append(w.sims, sim), append(gws, gw)
 	}
-	w.pool = gateway.NewPool(gws, w.gatewayOptions())
-	t.Cleanup(w.pool.Close)
+	w.use(gws...)
 	return w
+}
+
+// serve starts one more gateway, over any chain.
+func (w *world) serve(chain *gatewaysim.Chain, opt gatewaysim.Options) (*gatewaysim.Server, *gateway.Gateway) {
+	w.t.Helper()
+	sim := gatewaysim.NewServer(chain, opt)
+	if err := sim.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = sim.Close() })
+	gw, err := gateway.Dial(sim.URL(), w.gatewayOptions())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return sim, gw
+}
+
+// use makes these the gateways of runners that are made from now on.
+func (w *world) use(gws ...*gateway.Gateway) {
+	w.pool = gateway.NewPool(gws, w.gatewayOptions())
+	w.t.Cleanup(w.pool.Close)
 }
 
 func (w *world) gatewayOptions() gateway.Options {
