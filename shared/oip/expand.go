@@ -126,7 +126,7 @@ func Expand(v Verified, s Setting) (Document, error) {
 			return Document{}, err
 		}
 		env.MissingTemplates, env.UnknownFields, env.Warnings = e.missing, e.unknown, e.warnings
-		env.MayRestrict = e.restrict
+		env.MayRestrict = e.restrict && v.subject == SubjectRecord // the other subjects are public by their nature
 		switch v.subject {
 		case SubjectRegistration:
 			kind = KindCreator

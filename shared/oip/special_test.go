@@ -79,6 +79,9 @@ func TestRegistrationDocument(t *testing.T) {
 		return d.Data, env
 	}
 	got, env := read()
+	if env.MayRestrict {
+		t.Error("a registration is private while its templates are missing")
+	}
 	if want := (fields{"handle1", "Alice L.", "Liddell", "", "curious", "", "alice"}); got != want || len(env.MissingTemplates) != 2 {
 		t.Errorf("without templates %+v, missing %v", got, env.MissingTemplates)
 	}
