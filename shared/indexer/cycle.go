@@ -108,6 +108,7 @@ func (c *cycle) run(ctx context.Context) error {
 		run  func(context.Context) error
 	}{
 		{"handles", c.finishHandles},
+		{"rejudge", c.rejudge},
 		{"bootstrap", c.bootstrap},
 		{"hot", c.hot},
 		{"forward", c.forward},

@@ -103,8 +103,9 @@ func TestRejectedIsFinal(t *testing.T) {
 	if more, err := Rejections(context.Background(), st, list[0].Cursor(), 10); err != nil || len(more) != 0 {
 		t.Errorf("behind the last: %+v, %v", more, err)
 	}
+	w.chain.SetTip(w.chain.Tip() + 100) // no window shows it any more
 	opt := w.options(rec, st, "x")
-	opt.WantedVersion = "another rule"
+	opt.WantedVersion, opt.ColdRescan, opt.WarmInterval = "another rule", 0, 1000*time.Hour
 	run(t, New(opt))
 	if n := w.sims[0].DataReads(forged.ID); n != 2*reads {
 		t.Errorf("%d reads after a change of the rules, want %d", n, 2*reads)

@@ -36,6 +36,7 @@ var (
 	keyStatus     = state.Key{Space: spaceChain, ID: "status"}
 	keyGateways   = state.Key{Space: spaceChain, ID: "gateways"}
 	keyBootstrap  = state.Key{Space: spaceChain, ID: "bootstrap"}
+	keyGrounds    = state.Key{Space: spaceChain, ID: "grounds"}
 )
 
 // leaseName is the lease that makes a cycle the only writer.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"oipnode/shared/gateway"
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
+	"oipnode/shared/state"
 )
 
 // oipTags is the filter under which OIP transactions are found (spec section 2).
@@ -310,6 +312,43 @@ func (c *cycle) bootstrap(ctx context.Context) error {
 		return err
 	}
 	op, err := c.putJSON(keyBootstrap, c.opt.BootstrapCreators, anyVersion)
+	if err != nil {
+		return err
+	}
+	return c.commit(ctx, op)
+}
+
+// rejudge makes every rejection due whose grounds have changed, since nobody may
+// see it again for long: another rule, or a gateway that was not heard. It does
+// nothing while rules and gateways are those of the last time. What was made due
+// is no rejection any more, so it can be interrupted anywhere.
+func (c *cycle) rejudge(ctx context.Context) error {
+	grounds := []string{c.rules}
+	for _, gw := range c.opt.Pool.All() {
+		grounds = append(grounds, gw.URL())
+	}
+	var before []string
+	if _, err := c.loadJSON(ctx, keyGrounds, &before); err != nil || slices.Equal(before, grounds) {
+		return err
+	}
+	err := state.Each(ctx, c.opt.State, spaceRejected, "", "", state.MaxGet, func(item state.Item) error {
+		id := string(item.Value)
+		entries, err := c.entriesOf(ctx, []string{id})
+		if err != nil {
+			return err
+		}
+		e := entries[id]
+		if e == nil || e.State != EntryRejected || c.keeps(e) {
+			return nil
+		}
+		again := &Entry{State: EntryWaiting, Height: e.Height, Since: e.Since, Due: wholeSecond(c.opt.Now()),
+			Needs: []oip.Dependency{{Need: oip.NeedData, ID: id}}, Detail: "to be judged again: " + string(e.Reason)}
+		return c.apply(ctx, []change{{id, e, again}})
+	})
+	if err != nil {
+		return err
+	}
+	op, err := c.putJSON(keyGrounds, grounds, anyVersion)
 	if err != nil {
 		return err
 	}
