@@ -28,6 +28,7 @@ type directory struct {
 	c        *cycle
 	keys     *lru.Cache[string, *rsapss.PublicKey]
 	creators *lru.Cache[string, creatorState]
+	reading  sync.Mutex // held from a read of a creator to its place in the cache
 
 	mu        sync.Mutex
 	templates *lru.Cache[string, *knownTemplate]
@@ -101,6 +102,8 @@ func (d *directory) creator(ctx context.Context, address string) (creatorState, 
 	if cr, ok := d.creators.Get(address); ok {
 		return cr, true, nil
 	}
+	d.reading.Lock()
+	defer d.reading.Unlock()
 	item, ok, err := state.GetOne(ctx, d.c.opt.State, creatorKey(address))
 	if err != nil || !ok {
 		return creatorState{}, false, err
@@ -119,6 +122,15 @@ func parseCreator(item state.Item) (creatorState, error) {
 		return cr, fmt.Errorf("state of creator %s: %w", item.ID, err)
 	}
 	return cr, nil
+}
+
+// changeCreator runs a Commit that changes an address's current registration. No
+// reader can put what it read before the Commit into the cache behind it.
+func (d *directory) changeCreator(address string, commit func() error) error {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	defer d.forget(address)
+	return commit()
 }
 
 // forget makes creator read an address again.

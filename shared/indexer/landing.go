@@ -92,7 +92,7 @@ func (c *cycle) effect(ctx context.Context, target, signer string, template bool
 	case oip.EffectRemove:
 		// The entry first: the id is settled at any moment.
 		if id, ok := oip.TxID(target); ok {
-			if err := c.replaceEntry(ctx, id, deletedEntry(c.opt.Now(), height(env))); err != nil {
+			if err := c.settleDeleted(ctx, id, height(env)); err != nil {
 				return err
 			}
 		}
@@ -109,16 +109,16 @@ func (c *cycle) effect(ctx context.Context, target, signer string, template bool
 	return nil
 }
 
-// replaceEntry sets or removes (nil) an id's entry, whatever it is now.
-func (c *cycle) replaceEntry(ctx context.Context, id string, e *Entry) error {
+// settleDeleted makes an id's entry say that it is deleted, whatever it says now.
+func (c *cycle) settleDeleted(ctx context.Context, id string, height int64) error {
 	now, err := c.entriesOf(ctx, []string{id})
 	if err != nil {
 		return err
 	}
-	if e == nil && now[id] == nil || e != nil && now[id] != nil && e.State == EntryDeleted && now[id].State == EntryDeleted {
+	if e := now[id]; e != nil && e.State == EntryDeleted {
 		return nil
 	}
-	return c.apply(ctx, []change{{id, now[id], e}})
+	return c.apply(ctx, []change{{id, now[id], deletedEntry(c.opt.Now(), height)}})
 }
 
 // remove deletes a document. Deleted templates that nothing else uses are hidden
@@ -259,8 +259,7 @@ func (c *cycle) promote(ctx context.Context, address string, next creatorState) 
 	if ok {
 		ops = append(ops, state.Put(relabelKey(address), []byte(next.Tx)))
 	}
-	c.dir.forget(address)
-	if err := c.commit(ctx, ops...); err != nil {
+	if err := c.dir.changeCreator(address, func() error { return c.commit(ctx, ops...) }); err != nil {
 		return creatorState{}, fmt.Errorf("creator %s: %w", address, err)
 	}
 	return next, nil

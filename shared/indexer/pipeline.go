@@ -221,9 +221,6 @@ func (p *pipeline) send() error {
 // flush waits until everything submitted is durable, and returns the first
 // failure. After it the checkpoint may move (invariant 2).
 func (p *pipeline) flush() error {
-	if p == nil {
-		return nil
-	}
 	if err := p.send(); err != nil {
 		return err
 	}

@@ -114,8 +114,10 @@ func (c *cycle) reelect(ctx context.Context, address string) error {
 		if err != nil {
 			return err
 		}
-		c.dir.forget(address)
-		if err := c.commit(ctx, op, state.Put(relabelKey(address), []byte(cl.Tx))); err != nil {
+		err = c.dir.changeCreator(address, func() error {
+			return c.commit(ctx, op, state.Put(relabelKey(address), []byte(cl.Tx)))
+		})
+		if err != nil {
 			return err
 		}
 	}
