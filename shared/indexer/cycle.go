@@ -33,6 +33,9 @@ type cycle struct {
 	gw     *gateway.Gateway
 	height int64 // the gateway's, at the start of the cycle
 
+	// begun are the items of startKeys as they were when the cycle began. Only the
+	// holder of the lease writes them, and rescan, whose wishes can wait.
+	begun             map[state.Key]state.Item
 	checkpoint        Checkpoint
 	checkpointVersion uint64
 	times             times
@@ -72,15 +75,22 @@ func newCycle(ctx context.Context, ix *Indexer, lease *state.Lease) (*cycle, err
 	c := &cycle{Indexer: ix, opt: &ix.opt, log: ix.opt.Log, lease: lease, tried: newRecent(10000)}
 	c.dir = newDirectory(c)
 	c.checkpoint = Checkpoint{Height: ix.opt.StartHeight - 1, Initial: true}
-	var err error
-	if c.checkpointVersion, err = c.loadJSON(ctx, keyCheckpoint, &c.checkpoint); err != nil {
+	items, err := ix.opt.State.Get(ctx, startKeys...)
+	if err != nil {
 		return c, err
 	}
-	if _, err := c.loadJSON(ctx, keyTimes, &c.times); err != nil {
+	c.begun = make(map[state.Key]state.Item, len(items))
+	for _, item := range items {
+		c.begun[item.Key] = item
+	}
+	if c.checkpointVersion, err = c.loadBegun(ctx, keyCheckpoint, &c.checkpoint); err != nil {
+		return c, err
+	}
+	if _, err := c.loadBegun(ctx, keyTimes, &c.times); err != nil {
 		return c, err
 	}
 	var remembered []gateway.Backoff
-	if _, err := c.loadJSON(ctx, keyGateways, &remembered); err != nil {
+	if _, err := c.loadBegun(ctx, keyGateways, &remembered); err != nil {
 		return c, err
 	}
 	ix.opt.Pool.Restore(remembered)
@@ -113,6 +123,7 @@ func (c *cycle) run(ctx context.Context) error {
 		{"hot", c.hot},
 		{"forward", c.forward},
 		{"ledger", c.ledger},
+		{"rescan", c.rescan},
 		{"warm", c.warm},
 		{"cold", c.cold},
 	} {

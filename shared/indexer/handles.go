@@ -183,18 +183,19 @@ func (c *cycle) sweepMark(ctx context.Context, ns namespace, order string) (stat
 // finishHandles sweeps what is marked, and relabels the documents whose
 // creator's handle or registration has changed.
 func (c *cycle) finishHandles(ctx context.Context) error {
-	for _, ns := range []namespace{creators, organizations} {
-		mark, ok, err := state.GetOne(ctx, c.opt.State, sweepKey(ns))
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
+	marks, err := c.opt.State.Get(ctx, sweepKey(creators), sweepKey(organizations))
+	if err != nil {
+		return err
+	}
+	for _, mark := range marks {
+		ns := creators
+		if mark.Key != sweepKey(ns) {
+			ns = organizations
 		}
 		if err := c.sweep(ctx, ns, string(mark.Value)); err != nil {
 			return fmt.Errorf("assign handles again: %w", err)
 		}
-		if err := c.commit(ctx, state.DeleteIf(sweepKey(ns), mark.Version)); err != nil {
+		if err := c.commit(ctx, state.DeleteIf(mark.Key, mark.Version)); err != nil {
 			return err
 		}
 	}

@@ -208,14 +208,31 @@ func (ix *Indexer) Run(ctx context.Context) (Report, error) {
 	return report, err
 }
 
+// loadBegun is loadJSON of one of startKeys as it was when the cycle began, without
+// another call, unless even that could not be read.
+func (c *cycle) loadBegun(ctx context.Context, k state.Key, v any) (version uint64, err error) {
+	if c.begun == nil {
+		return c.loadJSON(ctx, k, v)
+	}
+	item, ok := c.begun[k]
+	return decode(item, ok, v)
+}
+
 // loadJSON reads a JSON value of the state store; absent leaves v as it is.
 func (c *cycle) loadJSON(ctx context.Context, k state.Key, v any) (version uint64, err error) {
 	item, ok, err := state.GetOne(ctx, c.opt.State, k)
-	if err != nil || !ok {
+	if err != nil {
 		return 0, err
 	}
+	return decode(item, ok, v)
+}
+
+func decode(item state.Item, ok bool, v any) (version uint64, err error) {
+	if !ok {
+		return 0, nil
+	}
 	if err := json.Unmarshal(item.Value, v); err != nil {
-		return 0, fmt.Errorf("state %s/%s: %w", k.Space, k.ID, err)
+		return 0, fmt.Errorf("state %s/%s: %w", item.Space, item.ID, err)
 	}
 	return item.Version, nil
 }

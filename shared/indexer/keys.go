@@ -14,7 +14,7 @@ import (
 // remember between two runs is here; what can be found in the record store
 // (that an id is indexed, and at which height) is not kept a second time.
 const (
-	spaceChain    = "chain"    // checkpoint, times of warm and cold passes, last cycle, gateways' back-off
+	spaceChain    = "chain"    // checkpoint, times of warm and cold passes, a rescan, last cycle, gateways' back-off
 	spaceTx       = "tx"       // id -> Entry: every outcome but "indexed and complete"
 	spaceDue      = "due"      // time/id: when an Entry is tried again
 	spaceNeed     = "need"     // dependency/id: which entries a dependency wakes
@@ -37,7 +37,11 @@ var (
 	keyGateways   = state.Key{Space: spaceChain, ID: "gateways"}
 	keyBootstrap  = state.Key{Space: spaceChain, ID: "bootstrap"}
 	keyGrounds    = state.Key{Space: spaceChain, ID: "grounds"}
+	keyRescan     = state.Key{Space: spaceChain, ID: "rescan"}
 )
+
+// startKeys are read together, in one call, at the start of each cycle.
+var startKeys = []state.Key{keyCheckpoint, keyTimes, keyStatus, keyGateways, keyBootstrap, keyGrounds, keyRescan}
 
 // leaseName is the lease that makes a cycle the only writer.
 const leaseName = "keepdb"

@@ -2,9 +2,10 @@ package indexer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -95,7 +96,7 @@ func reason(err error) string {
 // saveStatus keeps the report and the gateways' back-off for the next cycle.
 func (c *cycle) saveStatus(ctx context.Context, r Report) error {
 	var s Status
-	if _, err := c.loadJSON(ctx, keyStatus, &s); err != nil {
+	if _, err := c.loadBegun(ctx, keyStatus, &s); err != nil {
 		return err
 	}
 	s.Cycles++
@@ -130,26 +131,44 @@ type Health struct {
 	// waiting:data, partial, pending, parked, deleted, rejected:<reason>.
 	Ledger   map[string]int64
 	Gateways []gateway.Backoff
+	// Rescan is what an operator asked for and is not done yet; nil when there is
+	// nothing.
+	Rescan *Rescan
+}
+
+// ReadStatus reads how far the pipeline is, in one call of the store. Both are zero
+// before the first cycle.
+func ReadStatus(ctx context.Context, s state.Store) (checkpoint Checkpoint, status Status, err error) {
+	items, err := s.Get(ctx, keyCheckpoint, keyStatus)
+	if err != nil {
+		return checkpoint, status, err
+	}
+	for _, item := range items {
+		var into any = &checkpoint
+		if item.Key == keyStatus {
+			into = &status
+		}
+		if _, err := decode(item, true, into); err != nil {
+			return checkpoint, status, err
+		}
+	}
+	return checkpoint, status, nil
 }
 
 // ReadHealth reads the pipeline's health.
 func ReadHealth(ctx context.Context, s state.Store) (Health, error) {
 	h := Health{Ledger: make(map[string]int64)}
-	for _, read := range []struct {
-		key state.Key
-		v   any
-	}{{keyCheckpoint, &h.Checkpoint}, {keyStatus, &h.Status}, {keyGateways, &h.Gateways}} {
-		item, ok, err := state.GetOne(ctx, s, read.key)
-		if err != nil {
+	into := map[state.Key]any{keyCheckpoint: &h.Checkpoint, keyStatus: &h.Status, keyGateways: &h.Gateways, keyRescan: &h.Rescan}
+	items, err := s.Get(ctx, slices.Collect(maps.Keys(into))...)
+	if err != nil {
+		return h, err
+	}
+	for _, item := range items {
+		if _, err := decode(item, true, into[item.Key]); err != nil {
 			return h, err
 		}
-		if ok {
-			if err := json.Unmarshal(item.Value, read.v); err != nil {
-				return h, fmt.Errorf("state %s: %w", read.key.ID, err)
-			}
-		}
 	}
-	err := state.Each(ctx, s, spaceCount, "", "", state.MaxGet, func(item state.Item) error {
+	err = state.Each(ctx, s, spaceCount, "", "", state.MaxGet, func(item state.Item) error {
 		n, err := strconv.ParseInt(string(item.Value), 10, 64)
 		if n != 0 {
 			h.Ledger[item.ID] = n

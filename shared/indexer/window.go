@@ -214,15 +214,15 @@ func (c *cycle) cold(ctx context.Context) error {
 			return err
 		}
 		to := min(c.times.ColdNext+size-1, target)
-		found, err := c.walk(ctx, gateway.Scan{Min: c.times.ColdNext, Max: to, Tags: oipTags, IDsOnly: true}, nil)
+		found, err := c.walk(ctx, gateway.Scan{Min: c.times.ColdNext, Max: to, Tags: oipTags, IDsOnly: true},
+			func(through int64) error {
+				c.times.ColdNext = max(c.times.ColdNext, through+1)
+				return c.saveTimes(ctx)
+			})
 		if err != nil {
 			return err
 		}
 		size = adapt(size, found)
-		c.times.ColdNext = to + 1
-		if err := c.saveTimes(ctx); err != nil {
-			return err
-		}
 	}
 	if share < 1 {
 		return nil
@@ -293,7 +293,7 @@ func (c *cycle) knownIDs(ctx context.Context) ([]string, error) {
 // that cannot be had yet waits in the ledger like any other transaction.
 func (c *cycle) bootstrap(ctx context.Context) error {
 	var done []string
-	if _, err := c.loadJSON(ctx, keyBootstrap, &done); err != nil {
+	if _, err := c.loadBegun(ctx, keyBootstrap, &done); err != nil {
 		return err
 	}
 	if fmt.Sprint(done) == fmt.Sprint(c.opt.BootstrapCreators) {
@@ -328,7 +328,7 @@ func (c *cycle) rejudge(ctx context.Context) error {
 		grounds = append(grounds, gw.URL())
 	}
 	var before []string
-	if _, err := c.loadJSON(ctx, keyGrounds, &before); err != nil || slices.Equal(before, grounds) {
+	if _, err := c.loadBegun(ctx, keyGrounds, &before); err != nil || slices.Equal(before, grounds) {
 		return err
 	}
 	err := state.Each(ctx, c.opt.State, spaceRejected, "", "", state.MaxGet, func(item state.Item) error {
