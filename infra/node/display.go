@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"oipnode/shared/assembly"
 	"oipnode/shared/config"
 	"oipnode/shared/indexer"
 	"oipnode/shared/start"
@@ -83,7 +84,9 @@ type logDisplay struct {
 func (d *logDisplay) log() *slog.Logger    { return d.out }
 func (d *logDisplay) access() *slog.Logger { return d.out }
 
-func (d *logDisplay) started(url string) { d.out.Info("serving", "url", url, "version", version) }
+func (d *logDisplay) started(url string) {
+	d.out.Info("serving", "url", url, "version", assembly.Version)
+}
 
 func (d *logDisplay) progress(p indexer.Progress) {
 	d.mu.Lock()

@@ -1,18 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 
 	"oipnode/infra/sample"
+	"oipnode/shared/assembly"
 	"oipnode/shared/config"
 	"oipnode/shared/gateway"
 	"oipnode/shared/gatewaysim"
 )
-
-// version is told to gateways and on the health page.
-const version = "0.1.0"
 
 // sampleURL is the name of the sample chain's gateway in logs and on the health
 // page. Its port is another one in every run, so the client dials it by itself.
@@ -32,39 +32,19 @@ type network struct {
 // openNetwork sends nothing to a live gateway yet.
 func openNetwork(c config.Config, log *slog.Logger) (*network, error) {
 	n := &network{bootstrap: c.Chain.BootstrapCreators}
-	opts := gateway.Options{
-		UserAgent:              "oipnode/" + version,
-		MaxDataBytes:           c.Chain.MaxRecordBytes,
-		MaxBlockGapForFallback: orOff(c.Chain.MaxBlockGapForFallback),
-		ForkDepth:              c.Chain.Confirmations,
-		Logger:                 log,
-	}
 	urls := c.Chain.Gateways
+	var dial func(ctx context.Context, network, address string) (net.Conn, error)
 	if c.Chain.Sample {
 		if err := n.openSample(); err != nil {
 			return nil, err
 		}
-		urls, opts.DialContext = []string{sampleURL}, n.server.DialContext
+		urls, dial = []string{sampleURL}, n.server.DialContext
 	}
-	var gateways []*gateway.Gateway
-	for _, url := range urls {
-		g, err := gateway.Dial(url, opts)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("ARWEAVE_GATEWAYS: %w", err), n.close())
-		}
-		gateways = append(gateways, g)
+	var err error
+	if n.pool, err = assembly.Gateways(c.Chain, urls, dial, log); err != nil {
+		return nil, errors.Join(err, n.close())
 	}
-	n.pool = gateway.NewPool(gateways, opts)
 	return n, nil
-}
-
-// orOff is a number of blocks as the packages below want it: there 0 means their
-// default, and a negative number none.
-func orOff(blocks int64) int64 {
-	if blocks == 0 {
-		return -1
-	}
-	return blocks
 }
 
 // openSample serves the sample chain. The operator's bootstrap creators are those

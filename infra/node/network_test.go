@@ -80,27 +80,3 @@ func TestNetworkRefusesAnAddress(t *testing.T) {
 		t.Errorf("openNetwork: %v, want %v", err, gateway.ErrInvalid)
 	}
 }
-
-func TestWanted(t *testing.T) {
-	if rule, name := wanted(config.Index{Mode: config.IndexAll}); rule != nil || name != "" {
-		t.Errorf("mode all has a rule %q", name)
-	}
-	only, first := wanted(config.Index{Mode: config.IndexWhitelist, Whitelist: []string{"Post", "recipe"}, Blacklist: []string{"post"}})
-	not, second := wanted(config.Index{Mode: config.IndexBlacklist, Blacklist: []string{"recipe", "Post"}})
-	for recordType, listed := range map[string]bool{"post": true, "POST": true, "recipe": true, "image": false, "": false} {
-		if only(recordType) != listed || not(recordType) == listed {
-			t.Errorf("%q: whitelist %v, blacklist %v", recordType, only(recordType), not(recordType))
-		}
-	}
-	_, same := wanted(config.Index{Mode: config.IndexWhitelist, Whitelist: []string{"RECIPE", "post"}})
-	_, other := wanted(config.Index{Mode: config.IndexWhitelist, Whitelist: []string{"recipe"}})
-	if first != same || first == second || first == other {
-		t.Errorf("the rules are named %q, %q, %q, %q", first, same, second, other)
-	}
-}
-
-func TestOrOff(t *testing.T) {
-	if orOff(0) >= 0 || orOff(720) != 720 {
-		t.Errorf("orOff(0) = %d, orOff(720) = %d", orOff(0), orOff(720))
-	}
-}

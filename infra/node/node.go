@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,18 +8,19 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"oipnode/shared/access"
 	"oipnode/shared/api"
+	"oipnode/shared/assembly"
 	"oipnode/shared/config"
 	"oipnode/shared/indexer"
 	"oipnode/shared/records/embedded"
 	"oipnode/shared/start"
 	"oipnode/shared/state/bolt"
+	"oipnode/shared/summary"
 )
 
 // holder names the node in the lease that makes a cycle the only writer. It is the
@@ -145,8 +145,8 @@ func (n *node) run(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Options{
-		Records: n.records, State: n.state, Auth: auth, Version: version,
-		StartHeight: c.Chain.StartHeight, Console: console(), Log: n.display.access(),
+		Records: n.records, State: n.state, Auth: auth, Version: assembly.Version,
+		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(), Log: n.display.access(),
 	})
 	cycles := loop{
 		index:    indexer.New(n.indexing()),
@@ -168,6 +168,7 @@ func (n *node) run(ctx context.Context) error {
 // cycleEnded is called after every cycle that ended without an error.
 func (n *node) cycleEnded(ctx context.Context, r indexer.Report) {
 	n.sweep(ctx)
+	n.refresh(ctx)
 	n.display.cycle(r)
 	if !r.Complete || n.caughtUp {
 		return
@@ -192,39 +193,18 @@ func (n *node) delay() time.Duration {
 
 // indexing are the pipeline's settings.
 func (n *node) indexing() indexer.Options {
-	c := n.config
-	wanted, wantedVersion := wanted(c.Index)
-	return indexer.Options{
-		Records: n.records, State: n.state, Pool: n.network.pool,
-		StartHeight: c.Chain.StartHeight, Confirmations: c.Chain.Confirmations,
-		WarmBlocks: orOff(c.Chain.WarmBlocks), WarmInterval: c.Chain.WarmInterval, ColdRescan: c.Chain.ColdRescan,
-		BootstrapCreators: n.network.bootstrap,
-		MaxRecordBytes:    c.Chain.MaxRecordBytes, MaxTransactions: c.Index.MaxTransactions,
-		Wanted: wanted, WantedVersion: wantedVersion,
-		Holder: holder, Log: n.log, Progress: n.display.progress,
-	}
+	o := assembly.Indexing(n.config, n.records, n.state, n.network.pool)
+	o.BootstrapCreators = n.network.bootstrap
+	o.Holder, o.Log, o.Progress = holder, n.log, n.display.progress
+	return o
 }
 
-// wanted is the rule for record types, compared in any case, and a text that
-// changes with it, so that what an earlier rule left out is judged again.
-func wanted(c config.Index) (rule func(recordType string) bool, name string) {
-	var list []string
-	switch c.Mode {
-	case config.IndexWhitelist:
-		list = c.Whitelist
-	case config.IndexBlacklist:
-		list = c.Blacklist
-	default:
-		return nil, ""
+// refresh makes the shared summary anew when it is due.
+func (n *node) refresh(ctx context.Context) {
+	r := summary.Refresher{Records: n.records, State: n.state, Every: n.config.Index.RefreshCycles, Now: time.Now}
+	if _, _, err := r.Run(ctx, false); err != nil && ctx.Err() == nil {
+		n.log.Warn("refresh the shared summary", "error", err)
 	}
-	types := make(map[string]bool, len(list))
-	for _, t := range list {
-		types[strings.ToLower(t)] = true
-	}
-	sorted := slices.SortedFunc(slices.Values(list), func(a, b string) int { return cmp.Compare(strings.ToLower(a), strings.ToLower(b)) })
-	listed := c.Mode == config.IndexWhitelist
-	return func(recordType string) bool { return types[strings.ToLower(recordType)] == listed },
-		string(c.Mode) + " " + strings.ToLower(strings.Join(sorted, ","))
 }
 
 // sweep removes expired items from the state file, which nothing else does.

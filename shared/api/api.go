@@ -141,3 +141,16 @@ func (s *server) route(m methods) http.Handler {
 		}
 	})
 }
+
+// Down is the handler of a node that cannot serve because of err: every path answers
+// with it, as an endpoint would, and the log has its cause.
+func Down(err error, log *slog.Logger) http.Handler {
+	s := &server{opt: Options{Log: log}.withDefaults()}
+	return s.outer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions {
+			preflight(w, strings.Join([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, ", "))
+			return
+		}
+		s.fail(w, r, err)
+	}))
+}

@@ -10,6 +10,7 @@ import (
 
 	"oipnode/shared/indexer"
 	"oipnode/shared/state"
+	"oipnode/shared/summary"
 )
 
 // healthTimeout bounds how long a store may take to show that it is there.
@@ -122,10 +123,14 @@ type keepdbAnswer struct {
 	lagInfo
 	CheckpointAt *time.Time `json:"checkpointAt"`
 	Cycles       int64      `json:"cycles"`
-	// CyclesUntilRefresh is null where there is no shared summary to refresh.
-	CyclesUntilRefresh *int64          `json:"cyclesUntilCacheRefresh"`
-	LastCycle          *indexer.Report `json:"lastCycle"`
-	LastGood           *time.Time      `json:"lastGoodCycle"`
+	// CyclesUntilRefresh is null where there is no shared summary to refresh, and
+	// Summary before there is one.
+	CyclesUntilRefresh *int64           `json:"cyclesUntilCacheRefresh"`
+	Summary            *summary.Summary `json:"summary"`
+	// Rescan is what an operator asked for and is not done yet.
+	Rescan    *indexer.Rescan `json:"rescan"`
+	LastCycle *indexer.Report `json:"lastCycle"`
+	LastGood  *time.Time      `json:"lastGoodCycle"`
 	// Ledger counts what is waiting, parked, deleted or rejected, by reason.
 	Ledger   map[string]int64    `json:"ledger"`
 	Rejected []indexer.Rejection `json:"rejected"`
@@ -159,7 +164,7 @@ func (s *server) keepdb(ctx context.Context, r *http.Request) (answer, error) {
 		return answer{}, errState(err)
 	}
 	a := keepdbAnswer{Service: "keepdb", Status: "starting", lagInfo: s.lag(h), CheckpointAt: utc(h.Checkpoint.At),
-		Cycles: h.Status.Cycles, LastGood: utc(h.Status.LastGood), Ledger: h.Ledger, Rejected: []indexer.Rejection{}}
+		Cycles: h.Status.Cycles, LastGood: utc(h.Status.LastGood), Ledger: h.Ledger, Rescan: h.Rescan, Rejected: []indexer.Rejection{}}
 	if h.Status.Cycles > 0 {
 		last := h.Status.Last
 		if a.Status = statusOK; last.Error != "" {
@@ -167,9 +172,15 @@ func (s *server) keepdb(ctx context.Context, r *http.Request) (answer, error) {
 		}
 		a.LastCycle = &last
 	}
-	if n := int64(s.opt.RefreshCycles); n > 0 {
-		left := n - h.Status.Cycles%n
-		a.CyclesUntilRefresh = &left
+	if s.opt.RefreshCycles > 0 {
+		sum, exists, err := summary.Read(ctx, s.opt.State)
+		if err != nil {
+			return answer{}, errState(err)
+		}
+		left := summary.Left(sum, exists, h.Status.Cycles, s.opt.RefreshCycles)
+		if a.CyclesUntilRefresh = &left; exists {
+			a.Summary = &sum
+		}
 	}
 	for _, e := range rejected {
 		e.Detail = firstLine(e.Detail)

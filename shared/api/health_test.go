@@ -17,6 +17,7 @@ import (
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
 	"oipnode/shared/state"
+	"oipnode/shared/summary"
 )
 
 // tip is the height of the simulated gateway.
@@ -131,12 +132,22 @@ func TestKeepdb(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.RefreshCycles = 10 })
 	w.expect(w.ok("", "/api/health/keepdb"), "service", `"keepdb"`, "status", `"starting"`, "checkpoint", "0", "cycles", "0", "checkpointAt", "null",
 		"lastCycle", "null", "lastGoodCycle", "null", "ledger", "{}", "rejected", "[]", "rejectedNext", "null", "backoffUntil", "null", "gateways", "[]",
-		"cyclesUntilCacheRefresh", "10")
+		"cyclesUntilCacheRefresh", "0", "summary", "null", "rescan", "null")
 
 	sim, cycle := indexed(w)
+	refresh := summary.Refresher{Records: w.opt.Records, State: w.opt.State, Every: 10, Now: clock}
+	if _, made, err := refresh.Run(t.Context(), false); err != nil || !made {
+		t.Fatalf("refresh: %v, %v", made, err)
+	}
+	if _, err := indexer.RequestRescan(t.Context(), w.opt.State, 5000, 6000, clock()); err != nil {
+		t.Fatal(err)
+	}
 	page := w.ok("", "/api/health/keepdb")
+	if at(page, "summary", "records") != json.Number("1") || at(page, "summary", "checkpoint") != json.Number("1099") || at(page, "rescan", "from") != json.Number("5000") {
+		t.Errorf("summary %v, rescan %v", page["summary"], page["rescan"])
+	}
 	w.expect(page, "status", `"OK"`, "checkpoint", "1099", "gatewayHeight", "1099", "lagBlocks", "0", "indexingProgress", `"100%"`, "cycles", "1",
-		"ledger", `{"rejected:bad_signature":3}`, "rejectedNext", "null", "backoffUntil", "null", "cyclesUntilCacheRefresh", "9",
+		"ledger", `{"rejected:bad_signature":3}`, "rejectedNext", "null", "backoffUntil", "null", "cyclesUntilCacheRefresh", "10",
 		"checkpointAt", `"2026-03-01T12:00:00Z"`, "lastGoodCycle", `"2026-03-01T12:00:00Z"`)
 	if at(page, "lastCycle", "counts", "rejected") != json.Number("3") || at(page, "lastCycle", "counts", "indexed") != json.Number("3") {
 		t.Errorf("last cycle %v", page["lastCycle"])
@@ -166,7 +177,7 @@ func TestKeepdb(t *testing.T) {
 		cycle()
 	}
 	page = w.ok("", "/api/health/keepdb")
-	w.expect(page, "status", `"failing"`, "cycles", "6", "checkpoint", "1099", "cyclesUntilCacheRefresh", "4", "lastGoodCycle", `"2026-03-01T12:00:00Z"`)
+	w.expect(page, "status", `"failing"`, "cycles", "6", "checkpoint", "1099", "cyclesUntilCacheRefresh", "5", "lastGoodCycle", `"2026-03-01T12:00:00Z"`)
 	if text, _ := at(page, "lastCycle", "error").(string); text == "" || utf8.RuneCountInString(text) > maxLine+1 || strings.Contains(text, "\n") {
 		t.Errorf("error %q", text)
 	}
