@@ -245,3 +245,21 @@ func manyEntries(pattern string, n int) string {
 	}
 	return strings.Join(entries, ",")
 }
+
+// TestNeeded: what a program cannot do without is a fault beside all the others.
+func TestNeeded(t *testing.T) {
+	_, err := LoadEnviron([]string{"START_HEIGHT=x"}, "STATE_TABLE", "OPENSEARCH_ENDPOINT")
+	var faults *Error
+	if !errors.As(err, &faults) || len(faults.Faults) != 3 {
+		t.Fatalf("%v", err)
+	}
+	for _, want := range []string{"START_HEIGHT", "OPENSEARCH_ENDPOINT", "STATE_TABLE", "cannot do without"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
+	}
+	c, err := LoadEnviron([]string{"STATE_TABLE=table"}, "STATE_TABLE")
+	if err != nil || c.AWS.StateTable != "table" {
+		t.Errorf("%+v, %v", c.AWS, err)
+	}
+}

@@ -1,5 +1,5 @@
 // Package start is what every program of this module does first and last: the
-// local node now, and the Lambda functions in the same way.
+// local node, and through package function the Lambda functions.
 //
 // Run reads the configuration, makes the logger, bounds the memory, listens for
 // signals, calls the program's own function and turns its outcome into an exit
@@ -46,8 +46,9 @@ type Env struct {
 // Run starts a program and returns its exit code once it has ended. The context
 // of main is cancelled by the first SIGINT or SIGTERM, and main should then
 // return soon; a second signal ends the process at once, without any clean-up.
-// Run is for the top of a main package and called once per process.
-func Run(name string, main func(ctx context.Context, env *Env) error) int {
+// Run is for the top of a main package and called once per process. needed names the
+// variables of the configuration that this program cannot do without.
+func Run(name string, main func(ctx context.Context, env *Env) error, needed ...string) int {
 	ctx, stop := untilSignal()
 	defer stop()
 
@@ -55,7 +56,7 @@ func Run(name string, main func(ctx context.Context, env *Env) error) int {
 		environ:  os.Environ(),
 		stderr:   os.Stderr,
 		terminal: term.IsTerminal(int(os.Stderr.Fd())),
-	}, name, main)
+	}, name, main, needed...)
 }
 
 // untilSignal gives a context that the first SIGINT or SIGTERM cancels. The
@@ -90,8 +91,8 @@ type process struct {
 	terminal bool
 }
 
-func run(ctx context.Context, p process, name string, main func(context.Context, *Env) error) int {
-	c, err := config.LoadEnviron(p.environ)
+func run(ctx context.Context, p process, name string, main func(context.Context, *Env) error, needed ...string) int {
+	c, err := config.LoadEnviron(p.environ, needed...)
 	if err != nil {
 		// A person reads this before anything else works: plain text, every fault.
 		fmt.Fprintf(p.stderr, "%s: %v\n", name, err)

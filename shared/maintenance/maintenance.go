@@ -1,0 +1,135 @@
+// Package maintenance is an operator's tools, one task per call: the same code behind
+// the Lambda function maintenance and, later, the sub-commands of the local node.
+//
+// The tasks are
+//
+//	{"task":"stats"}                             what there is, and how far the index is
+//	{"task":"rescan","from":1600000,"to":1600999}  have the next index cycles read blocks again
+package maintenance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"oipnode/shared/errs"
+	"oipnode/shared/gateway"
+	"oipnode/shared/indexer"
+	"oipnode/shared/records"
+	"oipnode/shared/state"
+	"oipnode/shared/summary"
+)
+
+// The tasks.
+const (
+	TaskStats  = "stats"
+	TaskRescan = "rescan"
+)
+
+// Request is one task with what it needs.
+type Request struct {
+	Task string `json:"task"`
+	// From and To are the first and the last block of a rescan.
+	From *int64 `json:"from,omitempty"`
+	To   *int64 `json:"to,omitempty"`
+}
+
+// Check returns errs.Invalid, with the field and what is allowed, for a request that
+// no task takes.
+func (q Request) Check() error {
+	switch q.Task {
+	case TaskStats:
+		if q.From != nil || q.To != nil {
+			return errs.E(errs.Invalid, "from and to belong to the task rescan only", nil)
+		}
+	case TaskRescan:
+		if q.From == nil || q.To == nil || *q.From < 0 || *q.To < *q.From || *q.To > indexer.MaxHeight {
+			return errs.E(errs.Invalid, fmt.Sprintf("rescan needs from and to, blocks with 0 <= from <= to <= %d", indexer.MaxHeight), nil)
+		}
+	default:
+		return errs.E(errs.Invalid, fmt.Sprintf("task is %q; allowed: %s, %s", clip(q.Task), TaskStats, TaskRescan), nil)
+	}
+	return nil
+}
+
+// clip shortens what a message repeats.
+func clip(s string) string {
+	const most = 40
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return s
+}
+
+// Maintenance does tasks over these stores.
+type Maintenance struct {
+	Records       records.Store
+	State         state.Store
+	RefreshCycles int
+	Now           func() time.Time
+}
+
+// Stats is what the task stats answers. It is for the operator: Documents counts all,
+// whoever may read them.
+type Stats struct {
+	Records    records.Health     `json:"records"`
+	Checkpoint indexer.Checkpoint `json:"checkpoint"`
+	Pipeline   indexer.Status     `json:"pipeline"`
+	LagBlocks  int64              `json:"lagBlocks"`
+	// Ledger counts what waits, is rejected or deleted, by state.
+	Ledger   map[string]int64  `json:"ledger"`
+	Gateways []gateway.Backoff `json:"gateways"`
+	Rescan   *indexer.Rescan   `json:"rescan"`
+	// Summary is absent before the first one; UntilRefresh counts cycles.
+	Summary      *summary.Summary `json:"summary"`
+	UntilRefresh int64            `json:"cyclesUntilCacheRefresh"`
+}
+
+// Rescanned is what the task rescan answers: the work that is now asked of the index
+// cycles, united with what was asked before.
+type Rescanned struct {
+	Rescan indexer.Rescan `json:"rescan"`
+}
+
+// Run does one task; the request has been checked. Its errors are those of the stores,
+// and errs.Invalid.
+func (m Maintenance) Run(ctx context.Context, q Request) (any, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	if q.Task == TaskStats {
+		return m.stats(ctx)
+	}
+	r, err := indexer.RequestRescan(ctx, m.State, *q.From, *q.To, m.Now().UTC())
+	if err != nil {
+		return nil, err
+	}
+	return Rescanned{r}, nil
+}
+
+// stats reads both stores, and fails only when the state cannot be read: an operator
+// wants to see the rest when the engine is away.
+func (m Maintenance) stats(ctx context.Context) (Stats, error) {
+	h, err := indexer.ReadHealth(ctx, m.State)
+	if err != nil {
+		return Stats{}, err
+	}
+	sum, exists, err := summary.Read(ctx, m.State)
+	if err != nil {
+		return Stats{}, err
+	}
+	s := Stats{
+		Checkpoint: h.Checkpoint, Pipeline: h.Status, Ledger: h.Ledger, Gateways: h.Gateways, Rescan: h.Rescan,
+		LagBlocks:    max(h.Status.GatewayHeight-h.Checkpoint.Height, 0),
+		UntilRefresh: summary.Left(sum, exists, h.Status.Cycles, m.RefreshCycles),
+	}
+	if exists {
+		s.Summary = &sum
+	}
+	s.Records, err = m.Records.Health(ctx)
+	if errors.Is(err, records.ErrUnavailable) {
+		s.Records.Detail, err = "cannot be reached", nil
+	}
+	return s, err
+}

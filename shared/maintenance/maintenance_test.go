@@ -1,0 +1,108 @@
+package maintenance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"oipnode/shared/errs"
+	"oipnode/shared/indexer"
+	"oipnode/shared/records"
+	"oipnode/shared/records/embedded"
+	"oipnode/shared/state/bolt"
+)
+
+func open(t *testing.T) Maintenance {
+	t.Helper()
+	dir := t.TempDir()
+	rec, err := embedded.Open(t.Context(), filepath.Join(dir, "records"), embedded.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := bolt.Open(filepath.Join(dir, "state.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(rec.Close(), st.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return Maintenance{Records: rec, State: st, RefreshCycles: 10, Now: time.Now}
+}
+
+func TestCheck(t *testing.T) {
+	for request, bad := range map[string]string{
+		`{"task":"stats"}`:                           "",
+		`{"task":"rescan","from":0,"to":0}`:          "",
+		`{"task":"rescan","from":5,"to":1000000000}`: "",
+		`{}`:               `task is ""; allowed: stats, rescan`,
+		`{"task":"Stats"}`: "allowed: stats, rescan",
+		`{"task":"` + strings.Repeat("é", 500) + `"}`:   "é…",
+		`{"task":"stats","from":1}`:                     "rescan only",
+		`{"task":"rescan"}`:                             "needs from and to",
+		`{"task":"rescan","from":1}`:                    "needs from and to",
+		`{"task":"rescan","from":2,"to":1}`:             "from <= to",
+		`{"task":"rescan","from":-1,"to":1}`:            "0 <= from",
+		`{"task":"rescan","from":1,"to":1000000000000}`: "to <= 1000000000",
+	} {
+		var q Request
+		if err := json.Unmarshal([]byte(request), &q); err != nil {
+			t.Fatal(err)
+		}
+		err := q.Check()
+		switch {
+		case bad == "" && err != nil:
+			t.Errorf("%s: %v", request, err)
+		case bad != "" && (err == nil || !errors.Is(err, errs.Invalid) || !strings.Contains(errs.Public(err), bad)):
+			t.Errorf("%.60s: %v, want %q", request, err, bad)
+		}
+		if bad != "" {
+			m := Maintenance{} // a bad request reaches no store
+			if _, err := m.Run(t.Context(), q); !errors.Is(err, errs.Invalid) {
+				t.Errorf("%.60s was run: %v", request, err)
+			}
+		}
+	}
+}
+
+func TestRescanAndStats(t *testing.T) {
+	m := open(t)
+	from, to := int64(100), int64(200)
+	got, err := m.Run(t.Context(), Request{Task: TaskRescan, From: &from, To: &to})
+	if r, ok := got.(Rescanned); err != nil || !ok || r.Rescan.From != 100 || r.Rescan.To != 200 || r.Rescan.Next != 100 {
+		t.Errorf("rescan: %+v, %v", got, err)
+	}
+	got, err = m.Run(t.Context(), Request{Task: TaskStats})
+	s, ok := got.(Stats)
+	if err != nil || !ok {
+		t.Fatalf("stats: %+v, %v", got, err)
+	}
+	if s.Rescan == nil || s.Rescan.To != 200 || s.Summary != nil || s.Records.Engine == "" || s.Pipeline.Cycles != 0 {
+		t.Errorf("stats %+v", s)
+	}
+	if s.Checkpoint != (indexer.Checkpoint{}) || s.LagBlocks != 0 {
+		t.Errorf("an empty node is at %+v, %d behind", s.Checkpoint, s.LagBlocks)
+	}
+}
+
+// away is a record store that cannot be reached.
+type away struct{ records.Store }
+
+func (away) Health(context.Context) (records.Health, error) {
+	return records.Health{}, records.ErrUnavailable
+}
+
+// TestStatsWithoutEngine shows what there is: it is the page for bad days.
+func TestStatsWithoutEngine(t *testing.T) {
+	m := open(t)
+	m.Records = away{m.Records}
+	got, err := m.Run(t.Context(), Request{Task: TaskStats})
+	if s, ok := got.(Stats); err != nil || !ok || s.Records.Detail != "cannot be reached" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
