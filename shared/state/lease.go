@@ -153,20 +153,23 @@ func (l *Lease) RenewIfOlder(ctx context.Context, age time.Duration) error {
 // returns ErrLost when somebody acquired it since, and leaves theirs alone.
 // Once it succeeded, doing it again does nothing. Its context should outlive
 // the work's: a cancelled run still has a lease to give up.
-func (l *Lease) Release(ctx context.Context) error {
+//
+// What else is to be written last, without conditions, may go with it in one Commit: all of it is
+// done, or none and the lease is still held.
+func (l *Lease) Release(ctx context.Context, also ...Op) error {
 	if l.released.Load() {
 		return nil
 	}
-	if err := l.commit(ctx, Delete(l.leaseKey())); err != nil {
+	if err := l.commit(ctx, append(also, Delete(l.leaseKey()))...); err != nil {
 		return fmt.Errorf("release lease %q: %w", l.name, err)
 	}
 	l.released.Store(true)
 	return nil
 }
 
-// commit does an operation on the lease's own item as long as it is ours.
-func (l *Lease) commit(ctx context.Context, op Op) error {
-	err := l.store.Commit(ctx, l.Guard(), op)
+// commit does operations as long as the lease is ours; none of them has a condition.
+func (l *Lease) commit(ctx context.Context, ops ...Op) error {
+	err := l.store.Commit(ctx, append(ops, l.Guard())...)
 	if errors.Is(err, ErrConflict) {
 		// The guard is the only condition. ErrLost does not wrap the conflict, or
 		// a caller's loop over conflicts would try for ever.

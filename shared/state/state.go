@@ -45,6 +45,12 @@ var (
 	// is empty or not UTF-8, two operations on one key in a Commit, an update to
 	// version 0, an Add to what is not a counter or beyond the range of int64.
 	ErrInvalid = errors.New("state: invalid operation")
+	// ErrUnavailable is returned when the store cannot be reached or is
+	// overloaded, for longer than it is willing to wait: nothing is known of the
+	// call. A read may be repeated. A Commit may have happened, so read first what
+	// it would have changed; one whose operations are all conditional tells by
+	// itself.
+	ErrUnavailable = errors.New("state: store unavailable")
 	// ErrClosed is returned by every call on a store after its Close.
 	ErrClosed = errors.New("state: store is closed")
 )
