@@ -1,0 +1,204 @@
+package opensearch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"oipnode/shared/records"
+)
+
+// smallAnswer bounds the answers that hold no documents, in bytes.
+const smallAnswer = 16 << 20
+
+// request is one request of the engine.
+type request struct {
+	method, path string
+	// body is JSON, or lines of JSON for a bulk and a multiple search.
+	body []byte
+	// limit bounds the answer in bytes, smallAnswer by default.
+	limit int
+	// attempts overrides Options.Attempts when it is not 0. A request that was cut off
+	// may have been done, so only what may be done twice is repeated.
+	attempts int
+	// allow are statuses from 400 on that are answers and no errors.
+	allow []int
+}
+
+// failure is an answer of the engine that is an error.
+type failure struct {
+	status int
+	// kind is the engine's name of the fault, such as index_not_found_exception.
+	kind   string
+	reason string
+	after  time.Duration
+}
+
+func (f *failure) Error() string {
+	reason := f.reason
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "…"
+	}
+	return fmt.Sprintf("status %d, %s: %s", f.status, f.kind, reason)
+}
+
+// maxReason is how much of the engine's words is kept, in bytes.
+const maxReason = 300
+
+// Unwrap makes a failure what callers know: unavailable or refused.
+func (f *failure) Unwrap() error {
+	switch {
+	case f.passes():
+		return records.ErrUnavailable
+	case f.status == http.StatusUnauthorized || f.status == http.StatusForbidden && f.kind != blocked:
+		return ErrRefused
+	}
+	return nil
+}
+
+// blocked is the kind of a write to an index that takes none at the moment: it is being
+// copied (Reindex), or its disk is full.
+const blocked = "cluster_block_exception"
+
+// passes reports whether the same request may succeed later.
+func (f *failure) passes() bool {
+	return f.status == http.StatusTooManyRequests || f.status >= 500 || f.kind == blocked || f.kind == "circuit_breaking_exception"
+}
+
+// errAnswerTooLarge means that an answer is over its bound.
+var errAnswerTooLarge = errors.New("opensearch: the answer is too large")
+
+// json sends a request and decodes the answer into v, if that is not nil.
+func (s *Store) json(ctx context.Context, r request, v any) error {
+	_, text, err := s.send(ctx, r)
+	if err != nil || v == nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("%w: %s %s: %w", ErrEngine, r.method, r.path, err)
+	}
+	return nil
+}
+
+// send sends a request until there is an answer, an error that will not pass, or no
+// attempt left. The error is a *failure, records.ErrUnavailable, errAnswerTooLarge or
+// the context's.
+func (s *Store) send(ctx context.Context, r request) (status int, answer []byte, err error) {
+	attempts := s.opt.Attempts
+	if r.attempts > 0 {
+		attempts = r.attempts
+	}
+	for n := 1; ; n++ {
+		status, answer, err = s.once(ctx, r)
+		var f *failure
+		known := errors.As(err, &f)
+		if err == nil || ctx.Err() != nil || errors.Is(err, errAnswerTooLarge) || known && !f.passes() || n == attempts {
+			break
+		}
+		pause := min(50*time.Millisecond<<(n-1), 2*time.Second)
+		pause = pause/2 + rand.N(pause/2)
+		if known {
+			pause = max(pause, min(f.after, 5*time.Second))
+		}
+		if e := sleep(ctx, pause); e != nil {
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		return 0, nil, s.ended(ctx)
+	}
+	if err != nil {
+		err = fmt.Errorf("opensearch: %s %s: %w", r.method, r.path, err)
+	}
+	return status, answer, err
+}
+
+// ended is the error of a call whose context has ended: the caller's, or the Store's.
+func (s *Store) ended(ctx context.Context) error {
+	if s.closed.Err() != nil {
+		return errClosed
+	}
+	return ctx.Err()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// once sends a request one time, with a body of its own, so that it is signed whole.
+func (s *Store) once(ctx context.Context, r request) (int, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opt.Timeout)
+	defer cancel()
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	q, err := http.NewRequestWithContext(ctx, r.method, r.path, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	if r.body != nil {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	res, err := s.client.Perform(q)
+	if err != nil {
+		return 0, nil, fmt.Errorf("%w: %w", records.ErrUnavailable, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	limit := r.limit
+	if limit == 0 {
+		limit = smallAnswer
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
+	switch {
+	case err != nil:
+		return 0, nil, fmt.Errorf("%w: %w", records.ErrUnavailable, err)
+	case len(text) > limit:
+		return 0, nil, errAnswerTooLarge
+	}
+	if res.StatusCode < 300 {
+		return res.StatusCode, text, nil
+	}
+	for _, status := range r.allow {
+		if status == res.StatusCode {
+			return status, text, nil
+		}
+	}
+	return 0, nil, readFailure(res.StatusCode, res.Header, text)
+}
+
+// readFailure reads an error of the engine; in front of it something else may answer,
+// in any form.
+func readFailure(status int, h http.Header, text []byte) *failure {
+	f := &failure{status: status, kind: "no reason given"}
+	var said struct {
+		Error json.RawMessage `json:"error"`
+	}
+	var cause struct {
+		Type   string `json:"type"`
+		Reason string `json:"reason"`
+	}
+	if json.Unmarshal(text, &said) == nil && json.Unmarshal(said.Error, &cause) == nil && cause.Type != "" {
+		f.kind, f.reason = cause.Type, cause.Reason
+	}
+	if n, err := strconv.Atoi(h.Get("Retry-After")); err == nil && n > 0 {
+		f.after = time.Duration(n) * time.Second
+	}
+	return f
+}

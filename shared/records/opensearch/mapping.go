@@ -1,0 +1,183 @@
+package opensearch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"oipnode/shared/records"
+)
+
+// mappingVersion is the version of what this package writes into an index. An index of
+// another version goes on to be used as it is until Reindex.
+const mappingVersion = 1
+
+// The names of an index of a prefix p are p-v<mapping version>-<number>; p itself is the
+// alias that is read, and p-w the one that is written.
+func (s *Store) readAlias() string  { return s.opt.Prefix }
+func (s *Store) writeAlias() string { return s.opt.Prefix + "-w" }
+func (s *Store) indexName(version, n int) string {
+	return fmt.Sprintf("%s-v%d-%06d", s.opt.Prefix, version, n)
+}
+
+// engineField is where a field of the projection lies in a document of the index.
+func engineField(f records.Field) string { return "f." + string(f) }
+
+// allFields are the fields of the projection.
+var allFields = []records.Field{
+	records.FieldDID, records.FieldKind, records.FieldRecordType, records.FieldRecordTypeExact, records.FieldCreatorHandle,
+	records.FieldCreatorDID, records.FieldCreatorTx, records.FieldHeight, records.FieldIndexedAt, records.FieldDate, records.FieldName,
+	records.FieldNameFolded, records.FieldVer, records.FieldStorage, records.FieldTemplateID, records.FieldTemplateName,
+	records.FieldTag, records.FieldDeleteMessage, records.FieldHidden, records.FieldAccess, records.FieldOwner, records.FieldSharedWith,
+}
+
+// indexBody is the body with which an index is made.
+func (s *Store) indexBody(aliases bool) ([]byte, error) {
+	type object = map[string]any
+	fields := object{}
+	for _, f := range allFields {
+		switch {
+		case f.Numeric():
+			fields[string(f)] = object{"type": "long"}
+		case f.Listable():
+			fields[string(f)] = object{"type": "keyword"}
+		default: // a condition only: no column of long keys
+			fields[string(f)] = object{"type": "keyword", "doc_values": false}
+		}
+	}
+	body := object{
+		"settings": object{
+			"index.number_of_shards":                s.opt.Shards,
+			"index.number_of_replicas":              s.opt.Replicas,
+			"index.refresh_interval":                "1s",
+			"index.max_result_window":               records.MaxWindow,
+			"index.mapping.total_fields.limit":      s.opt.MaxFields + fixedFields,
+			"index.mapping.depth.limit":             8,
+			"index.mapping.ignore_malformed":        true,
+			"index.query.default_field":             []string{"f.did"},
+			"index.number_of_routing_shards":        routingShards(s.opt.Shards),
+			"index.mapping.coerce":                  false,
+			"index.translog.durability":             "request",
+			"index.mapping.field_name_length.limit": 200,
+		},
+		"mappings": object{
+			"dynamic": false,
+			"_meta":   object{"oipnode": mappingVersion},
+			"properties": object{
+				"f": object{"dynamic": false, "properties": fields},
+				"t": object{"dynamic": false, "type": "object"},
+			},
+		},
+	}
+	if aliases {
+		body["aliases"] = object{s.readAlias(): object{}, s.writeAlias(): object{"is_write_index": true}}
+	}
+	return json.Marshal(body)
+}
+
+// fixedFields are the fields of a mapping without any template, with room for what the
+// engine counts besides.
+const fixedFields = 40
+
+// routingShards lets an index be split later.
+func routingShards(shards int) int { return shards * 64 }
+
+// prepare finds out what answers, and which index it has for this prefix.
+func (s *Store) prepare(ctx context.Context) error {
+	if err := s.findEngine(ctx); err != nil {
+		return err
+	}
+	for range 3 { // another process may make the index at the same moment
+		found, err := s.findIndex(ctx)
+		if err != nil || found {
+			return err
+		}
+		body, err := s.indexBody(true)
+		if err != nil {
+			return err
+		}
+		err = s.json(ctx, request{method: http.MethodPut, path: "/" + s.indexName(mappingVersion, 1), body: body}, nil)
+		var f *failure
+		if err != nil && (!errors.As(err, &f) || f.kind != "resource_already_exists_exception") {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: the index was made and cannot be found", ErrEngine)
+}
+
+// findEngine asks who answers at the endpoint.
+func (s *Store) findEngine(ctx context.Context) error {
+	var info struct {
+		Version struct{ Number, Distribution string }
+	}
+	if err := s.json(ctx, request{method: http.MethodGet, path: "/"}, &info); err != nil {
+		var f *failure
+		if errors.As(err, &f) && f.Unwrap() == nil {
+			return fmt.Errorf("%w: %w", ErrEngine, err)
+		}
+		return err
+	}
+	major, err := strconv.Atoi(before(info.Version.Number, "."))
+	if info.Version.Distribution != "opensearch" || err != nil || major < 2 {
+		return fmt.Errorf("%w: the endpoint is of %q version %q; OpenSearch 2 or later is needed", ErrEngine, info.Version.Distribution, info.Version.Number)
+	}
+	s.version = info.Version.Number
+	return nil
+}
+
+func before(s, sep string) string {
+	head, _, _ := strings.Cut(s, sep)
+	return head
+}
+
+// found is what the engine tells of an index.
+type found struct {
+	Aliases  map[string]struct{}
+	Mappings struct {
+		Meta struct {
+			Oipnode int `json:"oipnode"`
+		} `json:"_meta"`
+		Properties struct {
+			T struct {
+				Properties map[string]typedTemplate `json:"properties"`
+			} `json:"t"`
+		}
+	}
+}
+
+// findIndex reads the index behind the alias that is written.
+func (s *Store) findIndex(ctx context.Context) (bool, error) {
+	indexes, err := s.describe(ctx, s.writeAlias())
+	if err != nil || len(indexes) == 0 {
+		return false, err
+	}
+	if len(indexes) != 1 {
+		return false, fmt.Errorf("%w: the alias %s names %d indexes: %v", ErrEngine, s.writeAlias(), len(indexes), slices.Sorted(maps.Keys(indexes)))
+	}
+	for name, ix := range indexes {
+		if ix.Mappings.Meta.Oipnode == 0 {
+			return false, fmt.Errorf("%w: the index %s was not made by this program", ErrEngine, name)
+		}
+		s.typed.load(name, ix.Mappings.Meta.Oipnode, ix.Mappings.Properties.T.Properties)
+	}
+	return true, nil
+}
+
+// describe reads the indexes of a name, an alias or a pattern; none is no error.
+func (s *Store) describe(ctx context.Context, name string) (map[string]found, error) {
+	status, text, err := s.send(ctx, request{method: http.MethodGet, path: "/" + name, allow: []int{http.StatusNotFound}})
+	if err != nil || status == http.StatusNotFound {
+		return nil, err
+	}
+	var indexes map[string]found
+	if err := json.Unmarshal(text, &indexes); err != nil {
+		return nil, fmt.Errorf("%w: GET /%s: %w", ErrEngine, name, err)
+	}
+	return indexes, nil
+}

@@ -1,0 +1,217 @@
+package opensearch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"oipnode/shared/oip/canon"
+	"oipnode/shared/records"
+)
+
+// got is a document as _mget answers it.
+type got struct {
+	ID          string  `json:"_id"`
+	Found       bool    `json:"found"`
+	SeqNo       int64   `json:"_seq_no"`
+	PrimaryTerm int64   `json:"_primary_term"`
+	Source      *source `json:"_source"`
+	Error       *struct {
+		Type   string `json:"type"`
+		Reason string `json:"reason"`
+	} `json:"error"`
+}
+
+// wanted is a document to be read, and which parts of it.
+type wanted struct {
+	did   string
+	parts string // a JSON list of the source's members
+}
+
+const (
+	allParts      = `["k","w","d","e"]`
+	envelopeParts = `["k","e"]`
+	fenceParts    = `["w"]`
+)
+
+// mget reads documents in real time, through the alias that is written. An answer over
+// the limit is errAnswerTooLarge.
+func (s *Store) mget(ctx context.Context, list []wanted, limit int) ([]got, error) {
+	b := []byte(`{"docs":[`)
+	for i, w := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(canon.AppendString(append(b, `{"_id":`...), w.did), `,"_source":`...)
+		b = append(append(b, w.parts...), '}')
+	}
+	b = append(b, "]}"...)
+	_, text, err := s.send(ctx, request{method: http.MethodPost, path: "/" + s.writeAlias() + "/_mget", body: b, limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	var answer struct{ Docs []got }
+	if err := json.Unmarshal(text, &answer); err != nil || len(answer.Docs) != len(list) {
+		return nil, fmt.Errorf("%w: _mget of %d documents answered %d: %w", ErrEngine, len(list), len(answer.Docs), errors.Join(err))
+	}
+	for i, g := range answer.Docs {
+		switch {
+		case g.Error != nil:
+			return nil, fmt.Errorf("%w: read %s: %s", records.ErrUnavailable, list[i].did, g.Error.Type)
+		case g.ID != list[i].did:
+			return nil, fmt.Errorf("%w: _mget answers another document", ErrEngine)
+		case g.Found && g.Source == nil:
+			return nil, fmt.Errorf("%w: %s has no source", ErrCorrupt, g.ID)
+		}
+	}
+	return answer.Docs, nil
+}
+
+// wire is how large an answer may be that holds so many bytes of documents: as strings
+// of JSON they are at worst six times as long, in practice a quarter more.
+func wire(documents int) int { return documents*2 + smallAnswer }
+
+// read fills in what the documents of a Write are now. Whole documents are read only
+// for Patches, and where an earlier round's result has to be recognised.
+func (s *Store) read(ctx context.Context, open []*subject, ops []records.Op) error {
+	for len(open) > 0 {
+		n := 0
+		list := make([]wanted, 0, min(len(open), records.MaxGet))
+		for whole := 0; n < len(open) && n < records.MaxGet; n++ {
+			parts := fenceParts
+			if open[n].decided || patches(open[n], ops) {
+				if whole++; whole > maxWhole {
+					break
+				}
+				parts = allParts
+			}
+			list = append(list, wanted{open[n].did, parts})
+		}
+		docs, err := s.mget(ctx, list, wire(max(s.opt.MaxPage, s.opt.MaxDocument)))
+		if err != nil {
+			return err
+		}
+		for i, g := range docs {
+			d := open[i]
+			d.exists, d.seq, d.term, d.fence, d.kind, d.json = g.Found, g.SeqNo, g.PrimaryTerm, 0, "", nil
+			if !g.Found {
+				continue
+			}
+			d.fence = g.Source.Fence
+			if list[i].parts == allParts {
+				d.kind, d.json = g.Source.Kind, g.Source.document()
+			}
+		}
+		open = open[n:]
+	}
+	return nil
+}
+
+// maxWhole is how many whole documents one request of a Write reads, which bounds the
+// memory of a Write of Patches.
+const maxWhole = 100
+
+func patches(d *subject, ops []records.Op) bool {
+	for _, at := range d.ops {
+		if ops[at].Patch != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Get implements records.Store. It reads in real time, without a refresh.
+func (s *Store) Get(ctx context.Context, dids []string, envelopeOnly bool) ([]records.Stored, error) {
+	if len(dids) > records.MaxGet {
+		return nil, fmt.Errorf("%w: %d DIDs, at most %d", records.ErrInvalid, len(dids), records.MaxGet)
+	}
+	ctx, leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	parts := allParts
+	if envelopeOnly {
+		parts = envelopeParts
+	}
+	list := make([]wanted, 0, len(dids))
+	for _, did := range dids {
+		if did != "" && len(did) <= maxID { // no document has any other
+			list = append(list, wanted{did, parts})
+		}
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	docs, err := s.mget(ctx, list, wire(s.opt.MaxPage))
+	if errors.Is(err, errAnswerTooLarge) {
+		return nil, s.tooLarge()
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := page{limit: s.opt.MaxPage}
+	for _, g := range docs {
+		if !g.Found {
+			continue
+		}
+		if err := p.add(g.ID, *g.Source); err != nil {
+			return nil, err
+		}
+	}
+	return p.hits, nil
+}
+
+// maxID is the longest id of a document in the engine, in bytes.
+const maxID = 512
+
+func (s *Store) tooLarge() error {
+	return fmt.Errorf("%w: the page is over %d bytes; ask for fewer documents", records.ErrInvalid, s.opt.MaxPage)
+}
+
+// page collects documents up to a number of bytes.
+type page struct {
+	hits         []records.Stored
+	bytes, limit int
+}
+
+func (p *page) add(did string, d source) error {
+	text := d.document()
+	if p.bytes += len(text); p.bytes > p.limit {
+		return fmt.Errorf("%w: the page is over %d bytes; ask for fewer documents", records.ErrInvalid, p.limit)
+	}
+	if !bytes.HasSuffix(text, []byte("}}")) {
+		return fmt.Errorf("%w: %s", ErrCorrupt, did)
+	}
+	p.hits = append(p.hits, records.Stored{DID: did, Kind: d.Kind, JSON: text})
+	return nil
+}
+
+// refresh makes what this Store has written visible to searches, once for any number of
+// readers that wait for the same Writes.
+func (s *Store) refresh(ctx context.Context) error {
+	want := s.written.Load()
+	if s.refreshed.Load() >= want {
+		return nil
+	}
+	s.refreshMu.Lock()
+	defer s.refreshMu.Unlock()
+	if s.refreshed.Load() >= want {
+		return nil
+	}
+	covers := s.written.Load()
+	var answer struct {
+		Shards struct{ Failed int } `json:"_shards"`
+	}
+	if err := s.json(ctx, request{method: http.MethodPost, path: "/" + s.readAlias() + "/_refresh"}, &answer); err != nil {
+		return err
+	}
+	if answer.Shards.Failed > 0 {
+		return fmt.Errorf("%w: %d shards were not refreshed", records.ErrUnavailable, answer.Shards.Failed)
+	}
+	s.refreshed.Store(covers)
+	return nil
+}

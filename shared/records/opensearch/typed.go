@@ -1,0 +1,328 @@
+package opensearch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"oipnode/shared/oip"
+	"oipnode/shared/oip/canon"
+)
+
+// Every template whose document is written gets a typed mapping under t.<template>:
+// text with a keyword beside it for strings, keyword for enums, references and
+// booleans, long and double for numbers. What a record holds under its templates is
+// written there too, one value or a list of values for each field; a value that does
+// not fit the type stays out of the index (the engine notes the field in _ignored) and
+// is whole in the document.
+//
+// The fields of a mapping are limited. A template that would exceed Options.MaxFields,
+// or whose name no field can have, is indexed by its envelope only; Health and one line
+// of the log say so.
+
+// Bounds of what is indexed of one document's templates, in bytes. What is beyond them
+// is not found by its fields, and whole in the document.
+const (
+	maxTypedBytes = 64 << 10
+	maxTypedText  = 8 << 10
+	maxTypedName  = 64
+	maxTypedList  = 256
+)
+
+// typed is what is known of the typed mappings of the index that is written.
+type typed struct {
+	mu      sync.Mutex
+	index   string
+	version int
+	fields  map[string]map[string]string // template -> field -> engine's type
+	left    map[string]string            // template -> why it has no mapping
+}
+
+// typedTemplate is a template in the engine's description of a mapping.
+type typedTemplate struct {
+	Properties map[string]struct {
+		Type string `json:"type"`
+	} `json:"properties"`
+}
+
+// load takes over what the engine has.
+func (t *typed) load(index string, version int, templates map[string]typedTemplate) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.index, t.version = index, version
+	t.fields, t.left = make(map[string]map[string]string), make(map[string]string)
+	for name, template := range templates {
+		t.fields[name] = make(map[string]string, len(template.Properties))
+		for field, m := range template.Properties {
+			t.fields[name][field] = m.Type
+		}
+	}
+}
+
+// detail is what an operator should know; empty when all is well.
+func (t *typed) detail() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var parts []string
+	if t.version != mappingVersion {
+		parts = append(parts, fmt.Sprintf("the index has mapping version %d, this program writes %d: re-index it", t.version, mappingVersion))
+	}
+	if len(t.left) > 0 {
+		names := make([]string, 0, len(t.left))
+		for name := range t.left {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		more := ""
+		if len(names) > 5 {
+			names, more = names[:5], ", …"
+		}
+		parts = append(parts, fmt.Sprintf("%d templates are indexed by their envelope only: %s%s", len(t.left), strings.Join(names, ", "), more))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// plainName reports whether a template or field can be a field of the index: the engine
+// takes dots for levels, and other signs have a meaning in its paths.
+func plainName(name string) bool {
+	if name == "" || len(name) > maxTypedName {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// engineType is the type of a template's field in the index, and how many fields it
+// counts for.
+func engineType(fieldType string) (mapping map[string]any, kind string, fields int) {
+	switch strings.TrimPrefix(fieldType, "repeated ") {
+	case "long", "int", "uint64", "int64":
+		return map[string]any{"type": "long"}, "long", 1
+	case "float", "double":
+		return map[string]any{"type": "double"}, "double", 1
+	case "enum", "dref", "bool", "boolean":
+		return map[string]any{"type": "keyword", "ignore_above": 1024}, "keyword", 1
+	}
+	return map[string]any{"type": "text", "fields": map[string]any{"keyword": map[string]any{"type": "keyword", "ignore_above": 1024}}}, "text", 2
+}
+
+// addTemplate gives a template its mapping. It fails only when the engine cannot be
+// had; a template that cannot have a mapping is noted.
+func (s *Store) addTemplate(ctx context.Context, doc []byte) error {
+	var d struct {
+		Data struct {
+			Template string `json:"template"`
+			ByName   map[string]struct {
+				Type string `json:"type"`
+			} `json:"fieldsInTemplate"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(doc, &d); err != nil || d.Data.Template == "" {
+		return nil //nolint:nilerror // not the shape of a template: it has no fields to map
+	}
+	name := d.Data.Template
+	if !plainName(name) {
+		s.leave(name, "its name cannot be a field's")
+		return nil
+	}
+	properties, cost := make(map[string]any), 0
+	s.typed.mu.Lock()
+	known, total := s.typed.fields[name], s.typed.count()
+	types := make(map[string]string)
+	for field, f := range d.Data.ByName {
+		mapping, kind, n := engineType(f.Type)
+		if have, ok := known[field]; !plainName(field) || ok {
+			if ok && have != kind {
+				s.opt.Log.Warn("a field has another type in another template of that name; it keeps the first", "template", name, "field", field, "type", have)
+			}
+			continue
+		}
+		properties[field], types[field] = mapping, kind
+		cost += n
+	}
+	if known == nil {
+		cost++ // the object itself
+	}
+	s.typed.mu.Unlock()
+	if len(properties) == 0 {
+		return nil
+	}
+	if total+cost > s.opt.MaxFields {
+		s.leave(name, fmt.Sprintf("its %d fields would exceed the limit of %d", cost, s.opt.MaxFields))
+		return nil
+	}
+	body, err := json.Marshal(map[string]any{"properties": map[string]any{"t": map[string]any{"properties": map[string]any{
+		name: map[string]any{"dynamic": false, "properties": properties}}}}})
+	if err != nil {
+		return err
+	}
+	err = s.json(ctx, request{method: http.MethodPut, path: "/" + s.writeAlias() + "/_mapping", body: body}, nil)
+	var f *failure
+	if errors.As(err, &f) && f.status == http.StatusBadRequest {
+		s.leave(name, f.Error()) // another process has mapped it otherwise, or has used the limit up
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.typed.mu.Lock()
+	defer s.typed.mu.Unlock()
+	if s.typed.fields[name] == nil {
+		s.typed.fields[name] = make(map[string]string)
+	}
+	for field, kind := range types {
+		s.typed.fields[name][field] = kind
+	}
+	return nil
+}
+
+// count is how many fields the typed mappings have; mu is held.
+func (t *typed) count() int {
+	n := 0
+	for _, fields := range t.fields {
+		n++
+		for _, kind := range fields {
+			if n++; kind == "text" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// leave notes a template without a mapping, and says so once. The names come from
+// strangers, so only so many are kept.
+func (s *Store) leave(name, why string) {
+	s.typed.mu.Lock()
+	defer s.typed.mu.Unlock()
+	if len(name) > maxTypedName {
+		name = strings.ToValidUTF8(name[:maxTypedName], "") + "…"
+	}
+	if _, ok := s.typed.left[name]; ok || len(s.typed.left) >= 1000 {
+		return
+	}
+	s.typed.left[name] = why
+	s.opt.Log.Warn("a template is indexed by its envelope only", "template", name, "why", why)
+}
+
+// appendTyped appends the object t of a record: what it holds under each template. It
+// is a function of the document alone, so that a mapping that comes later, or a new
+// index, finds the same.
+func appendTyped(b []byte, kind oip.Kind, data json.RawMessage) []byte {
+	b = append(b, '{')
+	var templates map[string]json.RawMessage
+	if kind != oip.KindRecord && kind != oip.KindOrganization || json.Unmarshal(data, &templates) != nil {
+		return append(b, '}')
+	}
+	names := make([]string, 0, len(templates))
+	for name, object := range templates {
+		if plainName(name) && len(object) > 0 && object[0] == '{' {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	limit := len(b) + maxTypedBytes
+	first := true
+	for _, name := range names {
+		var values map[string]json.RawMessage
+		if json.Unmarshal(templates[name], &values) != nil {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(canon.AppendString(b, name), ":{"...)
+		b = appendValues(b, values, limit)
+		b = append(b, '}')
+	}
+	return append(b, '}')
+}
+
+// appendValues appends the fields of one template, as far as they fit.
+func appendValues(b []byte, values map[string]json.RawMessage, limit int) []byte {
+	fields := make([]string, 0, len(values))
+	for field := range values {
+		if plainName(field) {
+			fields = append(fields, field)
+		}
+	}
+	slices.Sort(fields)
+	first := true
+	for _, field := range fields {
+		value := indexable(values[field])
+		if value == nil || len(b)+len(value)+len(field) > limit {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(append(canon.AppendString(b, field), ':'), value...)
+	}
+	return b
+}
+
+// indexable is a value in the form in which it is indexed: a text, number or boolean,
+// or a list of them; nil for anything else.
+func indexable(raw json.RawMessage) []byte {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return nil
+	}
+	switch raw[0] {
+	case '"':
+		var text string
+		if json.Unmarshal(raw, &text) != nil || !utf8.ValidString(text) {
+			return nil
+		}
+		if len(text) > maxTypedText {
+			text = strings.ToValidUTF8(text[:maxTypedText], "")
+		}
+		return canon.AppendString(nil, text)
+	case '[':
+		return indexableList(raw)
+	case '{', 'n':
+		return nil
+	case 't', 'f':
+		return canon.AppendString(nil, string(raw)) // booleans are keywords
+	}
+	if len(raw) > 40 {
+		return nil // no number that a double or a long could tell apart
+	}
+	return raw
+}
+
+func indexableList(raw json.RawMessage) []byte {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil
+	}
+	b := []byte{'['}
+	for _, element := range list[:min(len(list), maxTypedList)] {
+		if len(element) > 0 && element[0] == '[' {
+			continue // lists of lists are not searched
+		}
+		if value := indexable(element); value != nil {
+			if len(b) > 1 {
+				b = append(b, ',')
+			}
+			b = append(b, value...)
+		}
+	}
+	if len(b) == 1 {
+		return nil
+	}
+	return append(b, ']')
+}

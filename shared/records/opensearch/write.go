@@ -1,0 +1,281 @@
+package opensearch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"oipnode/shared/oip"
+	"oipnode/shared/records"
+)
+
+// maxRounds bounds how often the documents of one Write are read and decided again
+// because others were faster or the engine was busy.
+const maxRounds = 8
+
+// subject is one document of a Write: what is asked of it, what it is, what it becomes.
+type subject struct {
+	did string
+	ops []int // positions in the Write, in order
+
+	// What was read: whether the document is there, and where it stands.
+	exists    bool
+	seq, term int64
+	fence     uint64
+	kind      oip.Kind
+	json      []byte // nil when it was not needed
+
+	// What was decided.
+	decided bool
+	after   state
+	results []records.Result // one for each of ops
+}
+
+// state is what a document becomes.
+type state struct {
+	exists bool
+	fence  uint64
+	kind   oip.Kind
+	json   []byte
+}
+
+// Write implements records.Store.
+func (s *Store) Write(ctx context.Context, ops []records.Op) ([]records.Result, error) {
+	if err := records.CheckWrite(ops); err != nil {
+		return nil, err
+	}
+	ctx, leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	results := make([]records.Result, len(ops))
+	open := s.subjects(ops)
+	busy := 0
+	for round := 1; len(open) > 0; round++ {
+		if err := s.read(ctx, open, ops); err != nil {
+			return nil, err
+		}
+		var changed, again []*subject
+		for _, d := range open {
+			if d.decided && d.as(d.after) {
+				continue // an earlier round did it, although nobody heard
+			}
+			if s.decide(d, ops) {
+				changed = append(changed, d)
+			}
+		}
+		for _, d := range changed {
+			if d.after.exists && d.after.kind == oip.KindTemplate && d.json == nil {
+				if err := s.addTemplate(ctx, d.after.json); err != nil {
+					return nil, err
+				}
+			}
+		}
+		again, overloaded, err := s.bulk(ctx, changed)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range open {
+			for i, op := range d.ops {
+				results[op] = d.results[i]
+			}
+		}
+		open = again
+		if len(open) > 0 && round == maxRounds {
+			for _, d := range open {
+				for _, op := range d.ops {
+					results[op] = records.Result{Status: records.Retry, Detail: "others wrote it at the same time, or the engine is overloaded"}
+				}
+			}
+			break
+		}
+		if overloaded {
+			busy++
+			if err := sleep(ctx, min(50*time.Millisecond<<busy, 2*time.Second)); err != nil {
+				return nil, s.ended(ctx)
+			}
+		}
+	}
+	return results, nil
+}
+
+// subjects gathers the operations by document, in the order of their first.
+func (s *Store) subjects(ops []records.Op) []*subject {
+	var list []*subject
+	byDID := make(map[string]*subject, len(ops))
+	for i, op := range ops {
+		did := op.Delete
+		switch {
+		case op.Put != nil:
+			did = op.Put.DID()
+		case op.Patch != nil:
+			did = op.Patch.DID
+		}
+		d := byDID[did]
+		if d == nil {
+			d = &subject{did: did}
+			byDID[did], list = d, append(list, d)
+		}
+		d.ops = append(d.ops, i)
+	}
+	return list
+}
+
+// as reports whether the document, as it was read, is already in a state.
+func (d *subject) as(want state) bool {
+	if !d.exists || !want.exists {
+		return d.exists == want.exists
+	}
+	return d.fence == want.fence && d.kind == want.kind && bytes.Equal(d.json, want.json)
+}
+
+// decide does the operations on what was read, and reports whether the document has to
+// be written.
+func (s *Store) decide(d *subject, ops []records.Op) (write bool) {
+	now := state{d.exists, d.fence, d.kind, d.json}
+	d.results = make([]records.Result, len(d.ops))
+	d.decided = true
+	for i, at := range d.ops {
+		op := ops[at]
+		if now.exists && op.Fence < now.fence {
+			d.results[i] = records.Result{Status: records.Conflict, Detail: fmt.Sprintf("written with fence %d, this write has %d", now.fence, op.Fence)}
+			continue
+		}
+		switch {
+		case op.Put != nil:
+			next := state{true, op.Fence, op.Put.Kind(), op.Put.JSON()}
+			if detail := s.unfit(d.did, next.json, s.opt.MaxDocument-patchRoom(s.opt.MaxDocument)); detail != "" {
+				d.results[i] = records.Result{Status: records.Poison, Detail: detail}
+				continue
+			}
+			now, write = next, true
+		case op.Patch != nil && !now.exists:
+			d.results[i] = records.Result{Status: records.Missing}
+		case op.Patch != nil:
+			text, err := op.Patch.Apply(now.json)
+			if err != nil {
+				d.results[i] = records.Result{Status: records.Poison, Detail: err.Error()}
+				continue
+			}
+			if detail := s.unfit(d.did, text, s.opt.MaxDocument); detail != "" {
+				d.results[i] = records.Result{Status: records.Poison, Detail: detail}
+				continue
+			}
+			now, write = state{true, op.Fence, now.kind, text}, true
+		default:
+			write = write || now.exists
+			now = state{}
+		}
+	}
+	d.after = now
+	if !d.exists && !now.exists {
+		return false
+	}
+	return write && (d.json == nil || !d.as(now))
+}
+
+// patchRoom is how many bytes a Put leaves free of the largest document, so that later
+// Patches of its envelope do not fail for their size.
+func patchRoom(largest int) int { return min(4<<10, largest/8) }
+
+// unfit says why a document can never be stored; empty when it can.
+func (s *Store) unfit(did string, doc []byte, largest int) string {
+	switch {
+	case did == "" || len(did) > oip.MaxDID:
+		return fmt.Sprintf("a DID of %d bytes, at most %d", len(did), oip.MaxDID)
+	case len(doc) > largest:
+		return fmt.Sprintf("a document of %d bytes, at most %d", len(doc), largest)
+	}
+	return ""
+}
+
+// poison ends all operations that would have made a document what it cannot be.
+func (d *subject) poison(detail string) {
+	for i := range d.results {
+		if d.results[i].Status == records.OK {
+			d.results[i] = records.Result{Status: records.Poison, Detail: detail}
+		}
+	}
+	d.after = state{d.exists, d.fence, d.kind, d.json}
+}
+
+// bulk writes what was decided. It returns those to be decided again, and whether that
+// is because the engine has too much to do. Its error means that nothing is known.
+func (s *Store) bulk(ctx context.Context, changed []*subject) (again []*subject, overloaded bool, err error) {
+	var part []*subject
+	var body []byte
+	send := func() error {
+		if len(part) == 0 {
+			return nil
+		}
+		more, busy, err := s.sendBulk(ctx, part, body)
+		again, overloaded = append(again, more...), overloaded || busy
+		part, body = nil, nil
+		return err
+	}
+	for _, d := range changed {
+		lines, err := s.action(d)
+		if err != nil {
+			d.poison(err.Error())
+			continue
+		}
+		if len(body) > 0 && len(body)+len(lines) > s.opt.MaxBulk {
+			if err := send(); err != nil {
+				return nil, false, err
+			}
+		}
+		if part, body = append(part, d), append(body, lines...); len(changed) == 1 {
+			body = lines // a single large document is not copied
+		}
+	}
+	if err := send(); err != nil {
+		return nil, false, err
+	}
+	return again, overloaded, nil
+}
+
+// sendBulk sends one bulk; halves of it when the engine refuses it as a whole.
+func (s *Store) sendBulk(ctx context.Context, part []*subject, body []byte) (again []*subject, overloaded bool, err error) {
+	s.written.Add(1) // before, so that a reader refreshes although the answer is lost
+	items, err := s.bulkRequest(ctx, body)
+	var f *failure
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, false, err
+	case errors.As(err, &f) && !f.passes() && !errors.Is(err, ErrRefused):
+		if len(part) == 1 {
+			part[0].poison(f.Error())
+			return nil, false, nil
+		}
+		for _, half := range [][]*subject{part[:len(part)/2], part[len(part)/2:]} {
+			more, busy, err := s.bulk(ctx, half)
+			if err != nil {
+				return nil, false, err
+			}
+			again, overloaded = append(again, more...), overloaded || busy
+		}
+		return again, overloaded, nil
+	default:
+		return nil, false, err
+	}
+	if len(items) != len(part) {
+		return nil, false, fmt.Errorf("%w: a bulk of %d items was answered with %d", ErrEngine, len(part), len(items))
+	}
+	for i, d := range part {
+		switch item := items[i]; {
+		case item.status < 300 || item.status == 404 && !d.after.exists:
+		case item.status == 409 || item.status == 404:
+			again = append(again, d)
+		case item.status == 429 || item.status >= 500 || item.kind == blocked:
+			again, overloaded = append(again, d), true
+		default:
+			d.poison((&failure{status: item.status, kind: item.kind, reason: item.reason}).Error())
+		}
+	}
+	return slices.Clip(again), overloaded, nil
+}
