@@ -117,7 +117,7 @@ func (c *cycle) run(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"handles", c.finishHandles},
+		{"handles", c.resumeHandles},
 		{"rejudge", c.rejudge},
 		{"bootstrap", c.bootstrap},
 		{"hot", c.hot},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -114,6 +115,39 @@ func (d *directory) creator(ctx context.Context, address string) (creatorState, 
 	}
 	d.creators.Add(address, cr)
 	return cr, true, nil
+}
+
+// prefetch reads the creators that creator would read one by one, and other items with
+// them, in as few calls as their limit allows. It returns those of the others that are
+// there.
+func (d *directory) prefetch(ctx context.Context, addresses []string, also []state.Key) (found []state.Item, err error) {
+	d.reading.Lock()
+	defer d.reading.Unlock()
+	keys := slices.Clone(also)
+	slices.Sort(addresses)
+	for _, address := range slices.Compact(addresses) {
+		if !d.creators.Contains(address) {
+			keys = append(keys, creatorKey(address))
+		}
+	}
+	for part := range chunks(keys, state.MaxGet) {
+		items, err := d.c.opt.State.Get(ctx, part...)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			if item.Space != spaceCreator {
+				found = append(found, item)
+				continue
+			}
+			cr, err := parseCreator(item)
+			if err != nil {
+				return nil, err
+			}
+			d.creators.Add(item.ID, cr)
+		}
+	}
+	return found, nil
 }
 
 func parseCreator(item state.Item) (creatorState, error) {

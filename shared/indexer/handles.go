@@ -183,6 +183,31 @@ func (c *cycle) sweepMark(ctx context.Context, ns namespace, order string) (stat
 // finishHandles sweeps what is marked, and relabels the documents whose
 // creator's handle or registration has changed.
 func (c *cycle) finishHandles(ctx context.Context) error {
+	if err := c.finishSweeps(ctx); err != nil {
+		return err
+	}
+	return c.relabelMarked(ctx)
+}
+
+// relabelMarked relabels the documents of the creators that are marked for it.
+func (c *cycle) relabelMarked(ctx context.Context) error {
+	return state.Each(ctx, c.opt.State, spaceRelabel, "", "", state.MaxGet, func(item state.Item) error {
+		return c.relabel(ctx, item)
+	})
+}
+
+// resumeHandles is finishHandles at the start of a cycle, which has read the marks.
+func (c *cycle) resumeHandles(ctx context.Context) error {
+	for _, ns := range []namespace{creators, organizations} {
+		if _, marked := c.begun[sweepKey(ns)]; marked {
+			return c.finishHandles(ctx)
+		}
+	}
+	return c.relabelMarked(ctx)
+}
+
+// finishSweeps assigns again what is marked for it.
+func (c *cycle) finishSweeps(ctx context.Context) error {
 	marks, err := c.opt.State.Get(ctx, sweepKey(creators), sweepKey(organizations))
 	if err != nil {
 		return err
@@ -199,9 +224,7 @@ func (c *cycle) finishHandles(ctx context.Context) error {
 			return err
 		}
 	}
-	return state.Each(ctx, c.opt.State, spaceRelabel, "", "", state.MaxGet, func(item state.Item) error {
-		return c.relabel(ctx, item)
-	})
+	return nil
 }
 
 // sweep assigns every handle from an order on again, in order. It takes time in

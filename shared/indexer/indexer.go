@@ -137,7 +137,7 @@ func New(opt Options) *Indexer {
 	}
 	return &Indexer{
 		opt:   opt,
-		rules: fmt.Sprintf("%d/%d/%s", oip.RulesVersion, opt.MaxRecordBytes, opt.WantedVersion),
+		rules: fmt.Sprintf("%d/%d/%s", oip.RulesVersion, opt.MaxRecordBytes, hashed(opt.WantedVersion)),
 	}
 }
 
@@ -199,11 +199,14 @@ func (ix *Indexer) Run(ctx context.Context) (Report, error) {
 	// What follows must happen although the cycle's time may be over.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin/2)
 	defer cancel()
+	var status []state.Op
 	if !errors.Is(err, ErrLeaseLost) {
-		err = errors.Join(err, c.saveStatus(last, report))
-	}
-	if e := lease.Release(last); e != nil && !errors.Is(e, state.ErrLost) {
+		var e error
+		status, e = c.status(last, report)
 		err = errors.Join(err, e)
+	}
+	if e := lease.Release(last, status...); e != nil && !errors.Is(e, state.ErrLost) {
+		err = errors.Join(err, fmt.Errorf("save the status and release the lease: %w", e))
 	}
 	return report, err
 }

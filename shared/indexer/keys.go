@@ -41,7 +41,8 @@ var (
 )
 
 // startKeys are read together, in one call, at the start of each cycle.
-var startKeys = []state.Key{keyCheckpoint, keyTimes, keyStatus, keyGateways, keyBootstrap, keyGrounds, keyRescan}
+var startKeys = []state.Key{keyCheckpoint, keyTimes, keyStatus, keyGateways, keyBootstrap, keyGrounds, keyRescan,
+	sweepKey(creators), sweepKey(organizations)}
 
 // leaseName is the lease that makes a cycle the only writer.
 const leaseName = "keepdb"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"oipnode/shared/oip"
@@ -339,7 +340,7 @@ func (s *settlement) write(ctx context.Context) error {
 	for i, r := range results {
 		if r.Status == records.Poison {
 			it := docs[i].item
-			s.reject(it, oip.Rejected{Reason: oip.ReasonUnstorable, Detail: r.Detail})
+			s.reject(it, oip.Rejected{Reason: oip.ReasonUnstorable, Detail: strings.ToValidUTF8(r.Detail[:min(len(r.Detail), maxDetail)], "")})
 			s.keep(it.node.ID)
 			continue
 		}
@@ -514,3 +515,6 @@ func (s *settlement) showTemplates(ctx context.Context) error {
 	}
 	return nil
 }
+
+// maxDetail is how much of an engine's words an entry keeps, in bytes.
+const maxDetail = 500

@@ -3,7 +3,6 @@ package indexer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -84,7 +83,7 @@ func (c *cycle) report(start time.Time, err error) Report {
 func reason(err error) string {
 	for _, known := range []error{ErrLeaseLost, errUntrusted, errBusyStore, gateway.ErrNoGateway, gateway.ErrGap,
 		gateway.ErrHeight, gateway.ErrLoop, gateway.ErrRowLimit, gateway.ErrTooManyPages, gateway.ErrGraphQL, gateway.ErrUnhealthy,
-		gateway.ErrProtocol, gateway.ErrRateLimited, gateway.ErrBackoff, gateway.ErrUnavailable, records.ErrUnavailable,
+		gateway.ErrProtocol, gateway.ErrRateLimited, gateway.ErrBackoff, gateway.ErrUnavailable, records.ErrUnavailable, state.ErrUnavailable,
 		context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, known) {
 			return known.Error()
@@ -93,11 +92,12 @@ func reason(err error) string {
 	return "an unexpected fault; the log tells which"
 }
 
-// saveStatus keeps the report and the gateways' back-off for the next cycle.
-func (c *cycle) saveStatus(ctx context.Context, r Report) error {
+// status are the operations that keep the report, and the gateways' back-off for the
+// next cycle.
+func (c *cycle) status(ctx context.Context, r Report) ([]state.Op, error) {
 	var s Status
 	if _, err := c.loadBegun(ctx, keyStatus, &s); err != nil {
-		return err
+		return nil, err
 	}
 	s.Cycles++
 	s.Last = r
@@ -110,16 +110,13 @@ func (c *cycle) saveStatus(ctx context.Context, r Report) error {
 	s.GatewayHeight = max(s.GatewayHeight, r.Height)
 	status, err := c.putJSON(keyStatus, s, anyVersion)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	gateways, err := c.putJSON(keyGateways, c.opt.Pool.Snapshot(), anyVersion)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := c.commit(ctx, status, gateways); err != nil && !errors.Is(err, ErrLeaseLost) {
-		return fmt.Errorf("save status: %w", err)
-	}
-	return nil
+	return []state.Op{status, gateways}, nil
 }
 
 // Health is what the pipeline's page shows, read from the state store alone, so

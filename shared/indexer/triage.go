@@ -68,16 +68,28 @@ func (c *cycle) triage(ctx context.Context, nodes []gateway.Node) error {
 // an older registration. Seeing it again puts it right.
 func (c *cycle) heal(ctx context.Context, heads map[string]oip.Envelope) error {
 	var tombs []state.Key
+	var addresses []string
 	byTomb := make(map[state.Key]oip.Envelope)
 	for did, env := range heads {
 		address, ok := oip.TxID(env.Creator.DIDAddress)
 		if !ok {
 			continue
 		}
+		addresses = append(addresses, address)
 		// Templates have no record type; a used one is rightly shown.
 		if env.RecordType != "" && !env.DeleteMessage && !env.Hidden {
 			k := tombKey(did, address, false)
 			tombs, byTomb[k] = append(tombs, k), env
+		}
+	}
+	found, err := c.dir.prefetch(ctx, addresses, tombs)
+	if err != nil {
+		return fmt.Errorf("read creators and tombstones: %w", err)
+	}
+	for _, env := range heads {
+		address, ok := oip.TxID(env.Creator.DIDAddress)
+		if !ok {
+			continue
 		}
 		ref, ok, err := c.ref(ctx, address)
 		if err != nil {
@@ -89,20 +101,14 @@ func (c *cycle) heal(ctx context.Context, heads map[string]oip.Envelope) error {
 			}
 		}
 	}
-	for part := range chunks(tombs, state.MaxGet) {
-		found, err := c.opt.State.Get(ctx, part...)
-		if err != nil {
-			return fmt.Errorf("read tombstones: %w", err)
+	for _, item := range found {
+		env := byTomb[item.Key]
+		address, _ := oip.TxID(env.Creator.DIDAddress)
+		if err := c.pipe.flush(); err != nil {
+			return err
 		}
-		for _, item := range found {
-			env := byTomb[item.Key]
-			address, _ := oip.TxID(env.Creator.DIDAddress)
-			if err := c.pipe.flush(); err != nil {
-				return err
-			}
-			if err := c.effect(ctx, env.DID, address, false); err != nil {
-				return err
-			}
+		if err := c.effect(ctx, env.DID, address, false); err != nil {
+			return err
 		}
 	}
 	return nil
