@@ -18,20 +18,58 @@ STRICT := $(if $(CI),-strict)
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## build the local node as build/oipnode
 	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o build/oipnode ./infra/node
+
+# The functions as they ship: arm64, without cgo and without the RPC server of the
+# managed Go runtime.
+FUNCTIONS   := $(notdir $(patsubst %/main.go,%,$(wildcard functions/*/main.go)))
+LAMBDABUILD := CGO_ENABLED=0 GOOS=linux $(GO) build -tags lambda.norpc $(BUILDFLAGS)
+
+.PHONY: build-lambda
+build-lambda: ## build each function as build/lambda/NAME.zip, for arm64
+	@for f in $(FUNCTIONS); do GOARCH=arm64 $(LAMBDABUILD) -o build/lambda/$$f/bootstrap ./functions/$$f; done
+	@$(GO) run ./infra/pack $(addprefix build/lambda/,$(FUNCTIONS))
+
+# With an empty build cache, in a copy of the tree at another path.
+.PHONY: reproducible
+reproducible: build-lambda # the functions are the same bytes when they are built again
+	@again=$$(mktemp -d); trap 'chmod -R u+w "$$again"; rm -rf "$$again"' EXIT; \
+	mkdir "$$again/tree"; cp -r go.mod go.sum functions shared "$$again/tree"; \
+	for f in $(FUNCTIONS); do \
+	  (cd "$$again/tree" && GOCACHE="$$again/cache" GOARCH=arm64 $(LAMBDABUILD) -o "$$again/$$f" ./functions/$$f); \
+	  cmp build/lambda/$$f/bootstrap "$$again/$$f"; echo "$$f: the same bytes twice"; \
+	done
+
+# The targets that sam build calls, one for each function of the template.
+.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-MaintenanceFunction
+build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-MaintenanceFunction:
+	name=$$(echo $(@:build-%Function=%) | tr A-Z a-z); \
+	GOARCH=arm64 $(LAMBDABUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$$name
 
 # GATEWAY=... on the command line goes before ARWEAVE_GATEWAYS of the environment.
 .PHONY: run
 run: build ## start the local node; GATEWAY=https://… or the sample chain
 	@ARWEAVE_GATEWAYS="$${GATEWAY:-$${ARWEAVE_GATEWAYS:-sample}}" exec build/oipnode
 
+# The servers that tests need: those that run are used, the others run as long as the
+# command does. What this machine cannot have leads to skips, and in CI to an error.
+ENGINES := infra/engines/engines
+
+.PHONY: engines
+engines: ## start OpenSearch, DynamoDB, S3 and SQS for the tests
+	@$(ENGINES) start
+
+.PHONY: engines-stop
+engines-stop: ## stop what make engines has started
+	@$(ENGINES) stop
+
 .PHONY: test
 test: ## run all tests in shuffled order, and list the skipped ones
-	$(GO) run ./infra/gotest $(STRICT) -- -shuffle=on ./...
+	$(ENGINES) run $(GO) run ./infra/gotest $(STRICT) -- -shuffle=on ./...
 
 .PHONY: check
 check: format vet staticcheck errorlint bodyclose tidy generated race ## everything that CI checks
@@ -80,7 +118,11 @@ generated: # generating again changes nothing
 # -race needs cgo, and with it a C compiler.
 .PHONY: race
 race: # the tests again, with the race detector
-	CGO_ENABLED=1 $(GO) run ./infra/gotest $(STRICT) -- -race -shuffle=on ./...
+	CGO_ENABLED=1 $(ENGINES) run $(GO) run ./infra/gotest $(STRICT) -- -race -shuffle=on ./...
+
+.PHONY: validate
+validate: ## check template.yaml with SAM, cfn-lint and checkov
+	@infra/samtools/samtools validate
 
 .PHONY: smoke
 smoke: build ## start the node on the sample chain, ask it, stop it
@@ -101,5 +143,6 @@ bench: ## run the benchmarks, or those that BENCH names, beside openssl's RSA
 	@if command -v openssl >/dev/null; then openssl speed -seconds 3 rsa4096 2>/dev/null | tail -n 2; fi
 
 .PHONY: clean
-clean: ## remove what make build and make check have left; never the data
+clean: ## stop the engines, remove what was built; never the data
+	@$(ENGINES) stop >/dev/null
 	rm -rf build

@@ -184,6 +184,11 @@ const (
 // AWS names what the deployed functions use. Empty means not deployed on AWS.
 type AWS struct {
 	OpenSearchEndpoint string
+	// OpenSearchIndex is how the names of the indexes begin. Shards and replicas
+	// are those of an index when it is made.
+	OpenSearchIndex    string
+	OpenSearchShards   int
+	OpenSearchReplicas int
 	StateTable         string
 	MediaBucket        string
 	MediaQueueURL      string

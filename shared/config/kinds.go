@@ -196,6 +196,19 @@ func pattern(dst *string, what, also string, low, high int) kind {
 	}}
 }
 
+// indexName takes of the texts that k takes only what OpenSearch allows at the
+// beginning of an index's name: no capitals, and no sign first.
+func indexName(k kind) kind {
+	set := k.set
+	k.set = func(text string) string {
+		if strings.ToLower(text) != text || strings.IndexAny(text, "-_") == 0 {
+			return text
+		}
+		return set(text)
+	}
+	return k
+}
+
 func notAlphanumeric(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 }

@@ -70,6 +70,7 @@ func TestDefaults(t *testing.T) {
 		Memory: Memory{WarningPercent: 80, CriticalPercent: 90, MaxGoroutines: 10000},
 		Node:   Node{Listen: "127.0.0.1:3005", DataDir: "./data"},
 		Log:    Log{Level: slog.LevelInfo, Format: LogAuto},
+		AWS:    AWS{OpenSearchIndex: "oip", OpenSearchShards: 1},
 	}
 	if got := mustLoad(t); !reflect.DeepEqual(got, want) {
 		t.Errorf("defaults:\n got %+v\nwant %+v", got, want)
@@ -206,6 +207,10 @@ func TestValues(t *testing.T) {
 
 		{"OPENSEARCH_ENDPOINT", func(c Config) any { return c.AWS.OpenSearchEndpoint }, map[string]any{
 			"http://127.0.0.1:9200": "http://127.0.0.1:9200"}, []string{"127.0.0.1:9200"}},
+		{"OPENSEARCH_INDEX", func(c Config) any { return c.AWS.OpenSearchIndex }, map[string]any{
+			"node-2_a": "node-2_a", strings.Repeat("a", 64): strings.Repeat("a", 64)}, []string{"Node", "a.b", "-a", "_a", strings.Repeat("a", 65), "a*"}},
+		{"OPENSEARCH_SHARDS", func(c Config) any { return c.AWS.OpenSearchShards }, map[string]any{"1": 1, "100": 100}, []string{"0", "101", "x"}},
+		{"OPENSEARCH_REPLICAS", func(c Config) any { return c.AWS.OpenSearchReplicas }, map[string]any{"0": 0, "10": 10}, []string{"-1", "11"}},
 		{"STATE_TABLE", func(c Config) any { return c.AWS.StateTable }, map[string]any{
 			"oip-state_1.x": "oip-state_1.x"}, []string{"ab", "a/b/c", strings.Repeat("t", 256)}},
 		{"MEDIA_BUCKET", func(c Config) any { return c.AWS.MediaBucket }, map[string]any{

@@ -162,6 +162,12 @@ func table(c *Config) []variable {
 
 		{name: "OPENSEARCH_ENDPOINT", kind: link(&c.AWS.OpenSearchEndpoint, "http", "https"),
 			meaning: "AWS: the record store, set by the template"},
+		{name: "OPENSEARCH_INDEX", preset: "oip", kind: indexName(pattern(&c.AWS.OpenSearchIndex, "the beginning of an index's name, in lower case and with a letter or digit first,", "_-", 1, 64)),
+			meaning: "AWS: how the names of the indexes begin; another one for each node that shares a domain"},
+		{name: "OPENSEARCH_SHARDS", preset: "1", kind: whole(&c.AWS.OpenSearchShards, 1, 100),
+			meaning: "AWS: primary shards of a new index"},
+		{name: "OPENSEARCH_REPLICAS", preset: "0", kind: whole(&c.AWS.OpenSearchReplicas, 0, 10),
+			meaning: "AWS: copies of each shard of a new index; at least 1 with more than one data node"},
 		{name: "STATE_TABLE", kind: pattern(&c.AWS.StateTable, "the name of a DynamoDB table", "_-.", 3, 255),
 			meaning: "AWS: the state, set by the template"},
 		{name: "MEDIA_BUCKET", kind: pattern(&c.AWS.MediaBucket, "the name of an S3 bucket", "-.", 3, 63),

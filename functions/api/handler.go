@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"oipnode/shared/api"
+	"oipnode/shared/apigw"
+	"oipnode/shared/assembly"
+	"oipnode/shared/function"
+)
+
+// maxAnswer is the largest list that is answered, in bytes. A response is JSON that
+// holds the body as a string, so that the quotes of a body cost two bytes each; six
+// megabytes of it are what API Gateway takes.
+const maxAnswer = 4_400_000
+
+func newHandler(p *function.Parts) (any, error) {
+	return apigw.Handler(&lazy{parts: p}, apigw.Options{Log: p.Log}), nil
+}
+
+// lazy is the API, made when the first request comes. While its parts cannot be
+// opened, every request is answered with 503 and tries again.
+type lazy struct {
+	parts *function.Parts
+
+	mu  sync.Mutex
+	api http.Handler
+}
+
+func (l *lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h, err := l.handler(r.Context())
+	if err != nil {
+		api.Down(err, l.parts.Log).ServeHTTP(w, r)
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.api != nil {
+		return l.api, nil
+	}
+	stores, err := l.parts.Stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	auth, err := l.parts.Authenticator(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := l.parts.Config
+	l.api = api.New(api.Options{
+		Records: stores.Records, State: stores.State, Auth: auth, Version: assembly.Version,
+		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer, Log: l.parts.Log,
+	})
+	return l.api, nil
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"oipnode/shared/function"
+	"oipnode/shared/summary"
+)
+
+// request is the event: a schedule's, which says nothing, or an operator's.
+type request struct {
+	// Force makes the summary anew although it is not due.
+	Force bool `json:"force"`
+}
+
+// outcome is what an invocation answers with.
+type outcome struct {
+	// Refreshed says whether this invocation has made the summary.
+	Refreshed bool `json:"refreshed"`
+	// Summary is the one that holds now; absent before the first cycle.
+	Summary *summary.Summary `json:"summary,omitempty"`
+}
+
+func newHandler(p *function.Parts) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (outcome, error) { return refresh(ctx, p, event) }, nil
+}
+
+// refresh does nothing but two reads of single items while the summary is not due.
+func refresh(ctx context.Context, p *function.Parts, event json.RawMessage) (outcome, error) {
+	var q request
+	if err := function.Decode(event, &q, true); err != nil {
+		p.Log.ErrorContext(ctx, "malformed event", "error", err)
+		return outcome{}, err
+	}
+	stores, err := p.Stores(ctx)
+	if err != nil {
+		return outcome{}, function.Failed(ctx, p.Log, "open the stores", err)
+	}
+	r := summary.Refresher{Records: stores.Records, State: stores.State, Every: p.Config.Index.RefreshCycles, Now: time.Now}
+	sum, made, err := r.Run(ctx, q.Force)
+	if err != nil {
+		return outcome{}, function.Failed(ctx, p.Log, "refresh the summary", err)
+	}
+	if sum.At.IsZero() {
+		return outcome{}, nil
+	}
+	if made {
+		p.Log.InfoContext(ctx, "summary", "cycle", sum.Cycle, "records", sum.Records, "types", len(sum.Types), "latestBlock", sum.LatestBlock)
+	}
+	return outcome{Refreshed: made, Summary: &sum}, nil
+}

@@ -1,0 +1,66 @@
+// Package function is what every Lambda function's main does: it reads and checks the
+// configuration, makes the logger, bounds the memory, prepares the clients, serves the
+// invocations, and ends when Lambda says so. A main is then one line:
+//
+//	func main() { os.Exit(function.Run("keepdb", newHandler)) }
+//
+// Nothing is asked of the network before the first invocation. A process is then ready
+// within milliseconds, and an engine that cannot be reached is an error of that
+// invocation, with its cause in the log, and not of a start that Lambda repeats in
+// vain. What was opened stays open for all further invocations (Parts.Stores).
+package function
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"oipnode/shared/start"
+)
+
+// needed are the variables of the configuration that no function can do without.
+var needed = []string{"OPENSEARCH_ENDPOINT", "STATE_TABLE"}
+
+// Run is the whole of a function's main: it returns the exit code once Lambda has told
+// the process to end. build makes the handler, of one of the forms that lambda.Start
+// takes, once per process; it must not use the network.
+func Run(name string, build func(p *Parts) (handler any, err error)) int {
+	return start.Run(name, func(ctx context.Context, env *start.Env) error {
+		log := slog.New(requestHandler{env.Log.Handler()})
+		aws, err := awsconfig.LoadDefaultConfig(ctx)
+		if err != nil {
+			return fmt.Errorf("the SDK's own settings: %w", err)
+		}
+		p := newParts(env.Config, aws, log)
+		handler, err := build(p)
+		if err != nil {
+			return err
+		}
+		go lambda.StartWithOptions(handler, lambda.WithContext(ctx), lambda.WithEnableSIGTERM())
+		<-ctx.Done() // Lambda ends idle processes only: nothing is under way
+		return p.close()
+	}, needed...)
+}
+
+// requestHandler adds the id of the invocation to every line that is logged with its
+// context.
+type requestHandler struct{ slog.Handler }
+
+func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		r.AddAttrs(slog.String("requestId", lc.AwsRequestID))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h requestHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return requestHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h requestHandler) WithGroup(name string) slog.Handler {
+	return requestHandler{h.Handler.WithGroup(name)}
+}

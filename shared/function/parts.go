@@ -1,0 +1,149 @@
+package function
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/opensearch-project/opensearch-go/v2/signer"
+	"github.com/opensearch-project/opensearch-go/v2/signer/awsv2"
+
+	"oipnode/shared/access"
+	"oipnode/shared/config"
+	"oipnode/shared/errs"
+	"oipnode/shared/records"
+	"oipnode/shared/records/opensearch"
+	"oipnode/shared/state"
+	"oipnode/shared/state/dynamo"
+)
+
+// openTime bounds the opening of the stores in one invocation.
+const openTime = 10 * time.Second
+
+// Parts are what a function's handler is made of. They are opened when they are first
+// asked for and stay open; what could not be opened is tried again by the next
+// invocation. Safe for concurrent use.
+type Parts struct {
+	Config config.Config
+	Log    *slog.Logger
+
+	aws    aws.Config
+	stores once[Stores]
+	auth   once[*access.Authenticator]
+}
+
+// Stores are the two stores, open.
+type Stores struct {
+	Records records.Store
+	State   state.Store
+}
+
+func newParts(c config.Config, a aws.Config, log *slog.Logger) *Parts {
+	return &Parts{Config: c, Log: log, aws: a}
+}
+
+// Stores opens OpenSearch and the DynamoDB table.
+func (p *Parts) Stores(ctx context.Context) (Stores, error) {
+	return p.stores.get(ctx, p.open)
+}
+
+func (p *Parts) open(ctx context.Context) (s Stores, err error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	c := p.Config.AWS
+	s.State, err = dynamo.Open(ctx, dynamo.Options{Client: dynamodb.NewFromConfig(p.aws), Table: c.StateTable, Log: p.Log})
+	if err != nil {
+		return Stores{}, unavailable("the state store", "STATE_TABLE", err)
+	}
+	sign, err := p.signer()
+	if err == nil {
+		s.Records, err = opensearch.Open(ctx, opensearch.Options{
+			Endpoints: []string{c.OpenSearchEndpoint}, Signer: sign, Prefix: c.OpenSearchIndex,
+			Shards: c.OpenSearchShards, Replicas: c.OpenSearchReplicas, Log: p.Log,
+		})
+	}
+	if err != nil {
+		return Stores{}, errors.Join(unavailable("the record store", "OPENSEARCH_ENDPOINT", err), s.State.Close())
+	}
+	return s, nil
+}
+
+// retryAfter is when a client may ask again that met a store that could not be opened.
+const retryAfter = 5 * time.Second
+
+// unavailable is the error of a part that could not be opened: the caller reads which,
+// the log which variable and why.
+func unavailable(part, variable string, err error) error {
+	return errs.E(errs.Unavailable, part+" cannot be reached", fmt.Errorf("%s: %w", variable, err)).After(retryAfter)
+}
+
+// signer signs the requests to a domain of the OpenSearch service with the function's
+// role. Whoever runs OpenSearch without the service's access control has plain HTTP,
+// where a signature is of no use.
+func (p *Parts) signer() (signer.Signer, error) {
+	if !strings.HasPrefix(p.Config.AWS.OpenSearchEndpoint, "https://") {
+		return nil, nil
+	}
+	return awsv2.NewSignerWithService(p.aws, "es")
+}
+
+// Authenticator tells who sends a request. The key of the tokens comes from the
+// configuration or from the SSM parameter that it names; without either, every request
+// is anonymous.
+func (p *Parts) Authenticator(ctx context.Context) (*access.Authenticator, error) {
+	return p.auth.get(ctx, func(ctx context.Context) (*access.Authenticator, error) {
+		secret := p.Config.HTTP.JWTSecret.Reveal()
+		if name := p.Config.HTTP.JWTSecretParameter; name != "" {
+			ctx, cancel := context.WithTimeout(ctx, openTime)
+			defer cancel()
+			out, err := ssm.NewFromConfig(p.aws).GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
+			if err != nil {
+				return nil, unavailable("the key of the tokens", "JWT_SECRET_PARAMETER", err)
+			}
+			if secret = []byte(aws.ToString(out.Parameter.Value)); len(secret) == 0 {
+				return nil, unavailable("the key of the tokens", "JWT_SECRET_PARAMETER", errors.New("the parameter is empty"))
+			}
+		}
+		return access.NewAuthenticator(access.Settings{Secret: secret, PublicBaseURL: p.Config.HTTP.PublicBaseURL, Log: p.Log})
+	})
+}
+
+// close closes what was opened.
+func (p *Parts) close() error {
+	s, ok := p.stores.value()
+	if !ok {
+		return nil
+	}
+	return errors.Join(s.Records.Close(), s.State.Close())
+}
+
+// once makes a value once, as soon as that succeeds.
+type once[T any] struct {
+	mu   sync.Mutex
+	made bool
+	it   T
+}
+
+func (o *once[T]) get(ctx context.Context, make func(context.Context) (T, error)) (T, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.made {
+		return o.it, nil
+	}
+	it, err := make(ctx)
+	o.it, o.made = it, err == nil
+	return it, err
+}
+
+func (o *once[T]) value() (T, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.it, o.made
+}
