@@ -43,7 +43,7 @@ func condition(d *subject) string {
 // bulkRequest sends the lines and returns how each action ended. Repeating it after a
 // lost answer is harmless: each action has its condition, and what it meets then is
 // read and decided again.
-func (s *Store) bulkRequest(ctx context.Context, body []byte) ([]item, error) {
+func (s *Store) bulkRequest(ctx context.Context, index string, body []byte) ([]item, error) {
 	var answer struct {
 		Items []map[string]struct {
 			Status int `json:"status"`
@@ -53,8 +53,11 @@ func (s *Store) bulkRequest(ctx context.Context, body []byte) ([]item, error) {
 			} `json:"error"`
 		} `json:"items"`
 	}
-	_, text, err := s.send(ctx, request{method: http.MethodPost,
-		path: "/" + s.writeAlias() + "/_bulk?require_alias=true&filter_path=items.*.status,items.*.error.type,items.*.error.reason", body: body})
+	path := "/" + index + "/_bulk?filter_path=items.*.status,items.*.error.type,items.*.error.reason"
+	if index == s.writeAlias() {
+		path += "&require_alias=true" // or the engine would make an index of that name
+	}
+	_, text, err := s.send(ctx, request{method: http.MethodPost, path: path, body: body})
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,13 @@ func (t *typed) load(index string, version int, templates map[string]typedTempla
 	}
 }
 
+// take replaces what is known by what is known of another index, which nobody else has.
+func (t *typed) take(of *typed) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.index, t.version, t.fields, t.left = of.index, of.version, of.fields, of.left
+}
+
 // detail is what an operator should know; empty when all is well.
 func (t *typed) detail() string {
 	t.mu.Lock()
@@ -117,9 +124,9 @@ func engineType(fieldType string) (mapping map[string]any, kind string, fields i
 	return map[string]any{"type": "text", "fields": map[string]any{"keyword": map[string]any{"type": "keyword", "ignore_above": 1024}}}, "text", 2
 }
 
-// addTemplate gives a template its mapping. It fails only when the engine cannot be
+// addTemplate gives a template its mapping in an index of which t is known. It fails only when the engine cannot be
 // had; a template that cannot have a mapping is noted.
-func (s *Store) addTemplate(ctx context.Context, doc []byte) error {
+func (s *Store) addTemplate(ctx context.Context, index string, t *typed, doc []byte) error {
 	var d struct {
 		Data struct {
 			Template string `json:"template"`
@@ -133,12 +140,12 @@ func (s *Store) addTemplate(ctx context.Context, doc []byte) error {
 	}
 	name := d.Data.Template
 	if !plainName(name) {
-		s.leave(name, "its name cannot be a field's")
+		s.leave(t, name, "its name cannot be a field's")
 		return nil
 	}
 	properties, cost := make(map[string]any), 0
-	s.typed.mu.Lock()
-	known, total := s.typed.fields[name], s.typed.count()
+	t.mu.Lock()
+	known, total := t.fields[name], t.count()
 	types := make(map[string]string)
 	for field, f := range d.Data.ByName {
 		mapping, kind, n := engineType(f.Type)
@@ -154,12 +161,12 @@ func (s *Store) addTemplate(ctx context.Context, doc []byte) error {
 	if known == nil {
 		cost++ // the object itself
 	}
-	s.typed.mu.Unlock()
+	t.mu.Unlock()
 	if len(properties) == 0 {
 		return nil
 	}
 	if total+cost > s.opt.MaxFields {
-		s.leave(name, fmt.Sprintf("its %d fields would exceed the limit of %d", cost, s.opt.MaxFields))
+		s.leave(t, name, fmt.Sprintf("its %d fields would exceed the limit of %d", cost, s.opt.MaxFields))
 		return nil
 	}
 	body, err := json.Marshal(map[string]any{"properties": map[string]any{"t": map[string]any{"properties": map[string]any{
@@ -167,22 +174,22 @@ func (s *Store) addTemplate(ctx context.Context, doc []byte) error {
 	if err != nil {
 		return err
 	}
-	err = s.json(ctx, request{method: http.MethodPut, path: "/" + s.writeAlias() + "/_mapping", body: body}, nil)
+	err = s.json(ctx, request{method: http.MethodPut, path: "/" + index + "/_mapping", body: body}, nil)
 	var f *failure
 	if errors.As(err, &f) && f.status == http.StatusBadRequest {
-		s.leave(name, f.Error()) // another process has mapped it otherwise, or has used the limit up
+		s.leave(t, name, f.Error()) // another process has mapped it otherwise, or has used the limit up
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	s.typed.mu.Lock()
-	defer s.typed.mu.Unlock()
-	if s.typed.fields[name] == nil {
-		s.typed.fields[name] = make(map[string]string)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.fields[name] == nil {
+		t.fields[name] = make(map[string]string)
 	}
 	for field, kind := range types {
-		s.typed.fields[name][field] = kind
+		t.fields[name][field] = kind
 	}
 	return nil
 }
@@ -203,16 +210,16 @@ func (t *typed) count() int {
 
 // leave notes a template without a mapping, and says so once. The names come from
 // strangers, so only so many are kept.
-func (s *Store) leave(name, why string) {
-	s.typed.mu.Lock()
-	defer s.typed.mu.Unlock()
+func (s *Store) leave(t *typed, name, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if len(name) > maxTypedName {
 		name = strings.ToValidUTF8(name[:maxTypedName], "") + "…"
 	}
-	if _, ok := s.typed.left[name]; ok || len(s.typed.left) >= 1000 {
+	if _, ok := t.left[name]; ok || len(t.left) >= 1000 {
 		return
 	}
-	s.typed.left[name] = why
+	t.left[name] = why
 	s.opt.Log.Warn("a template is indexed by its envelope only", "template", name, "why", why)
 }
 

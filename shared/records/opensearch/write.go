@@ -70,7 +70,7 @@ func (s *Store) Write(ctx context.Context, ops []records.Op) ([]records.Result, 
 		}
 		for _, d := range changed {
 			if d.after.exists && d.after.kind == oip.KindTemplate && d.json == nil {
-				if err := s.addTemplate(ctx, d.after.json); err != nil {
+				if err := s.addTemplate(ctx, s.writeAlias(), &s.typed, d.after.json); err != nil {
 					return nil, err
 				}
 			}
@@ -95,13 +95,16 @@ func (s *Store) Write(ctx context.Context, ops []records.Op) ([]records.Result, 
 		}
 		if overloaded {
 			busy++
-			if err := sleep(ctx, min(50*time.Millisecond<<busy, 2*time.Second)); err != nil {
+			if err := sleep(ctx, pauseBefore(busy)); err != nil {
 				return nil, s.ended(ctx)
 			}
 		}
 	}
 	return results, nil
 }
+
+// pauseBefore is the wait before something is tried again for the n-th time.
+func pauseBefore(n int) time.Duration { return min(50*time.Millisecond<<n, 2*time.Second) }
 
 // subjects gathers the operations by document, in the order of their first.
 func (s *Store) subjects(ops []records.Op) []*subject {
@@ -241,7 +244,7 @@ func (s *Store) bulk(ctx context.Context, changed []*subject) (again []*subject,
 // sendBulk sends one bulk; halves of it when the engine refuses it as a whole.
 func (s *Store) sendBulk(ctx context.Context, part []*subject, body []byte) (again []*subject, overloaded bool, err error) {
 	s.written.Add(1) // before, so that a reader refreshes although the answer is lost
-	items, err := s.bulkRequest(ctx, body)
+	items, err := s.bulkRequest(ctx, s.writeAlias(), body)
 	var f *failure
 	switch {
 	case err == nil:
