@@ -55,6 +55,29 @@ build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-Maintena
 run: build ## start the local node; GATEWAY=https://… or the sample chain
 	@ARWEAVE_GATEWAYS="$${GATEWAY:-$${ARWEAVE_GATEWAYS:-sample}}" exec build/oipnode
 
+# A function as it ships, but for this machine, over real engines and beside a gateway
+# that serves the sample chain: make invoke FUNCTION=keepdb EVENT=events/keepdb.json.
+# GATEWAY=https://… takes a live one. What it indexes stays until make engines-stop.
+FUNCTION ?= keepdb
+EVENT    ?= events/$(FUNCTION).json
+LISTEN   ?= 127.0.0.1:3000
+STACK     = $(ENGINES) run build/awslocal -gateways '$(GATEWAY)' -env build/stack.env --
+LOCAL     = -template template.yaml -env build/stack.env
+
+.PHONY: build-local
+build-local: # the functions and the tools that run them, for this machine
+	@for f in $(FUNCTIONS); do $(LAMBDABUILD) -o build/local/$$f/bootstrap ./functions/$$f; done
+	@$(GO) build -o build/lambdalocal ./infra/lambdalocal
+	@$(GO) build -o build/awslocal ./infra/awslocal
+
+.PHONY: invoke
+invoke: build-local engines ## run FUNCTION on EVENT, without AWS and without containers
+	@$(STACK) build/lambdalocal invoke $(LOCAL) -name $(FUNCTION) -binary build/local/$(FUNCTION)/bootstrap -event $(EVENT)
+
+.PHONY: invoke-api
+invoke-api: build-local engines ## serve HTTP at LISTEN through the function api
+	@$(STACK) build/lambdalocal serve $(LOCAL) -name api -binary build/local/api/bootstrap -listen $(LISTEN)
+
 # The servers that tests need: those that run are used, the others run as long as the
 # command does. What this machine cannot have leads to skips, and in CI to an error.
 ENGINES := infra/engines/engines
