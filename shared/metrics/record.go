@@ -1,0 +1,80 @@
+package metrics
+
+import (
+	"math"
+	"runtime/metrics"
+	"strings"
+	"time"
+)
+
+// Request records an answer of the API: its class and how long it took.
+func Request(r Recorder, status int, took time.Duration) {
+	switch {
+	case status >= 500:
+		r.Add(APIRequests5xx, 1)
+	case status >= 400:
+		r.Add(APIRequests4xx, 1)
+	default:
+		r.Add(APIRequests2xx, 1)
+	}
+	r.Observe(APILatency, took)
+}
+
+// Ledger records how many entries the ledger has in each state, as
+// indexer.Health.Ledger tells it. States that are not there have none.
+func Ledger(r Recorder, entries map[string]int64) {
+	var sums [gauges]int64
+	for state, n := range entries {
+		sums[ledgerState(state)] += n
+	}
+	for g := LedgerCreator; g <= LedgerOther; g++ {
+		r.Set(g, float64(sums[g]))
+	}
+}
+
+// ledgerState is the gauge of a state; the reasons of rejections are not told apart.
+func ledgerState(state string) Gauge {
+	name, reason, _ := strings.Cut(state, ":")
+	if name == "waiting" {
+		name = reason
+	}
+	switch name {
+	case "creator":
+		return LedgerCreator
+	case "template":
+		return LedgerTemplate
+	case "data":
+		return LedgerData
+	case "partial":
+		return LedgerPartial
+	case "pending":
+		return LedgerPending
+	case "parked":
+		return LedgerParked
+	case "rejected":
+		return LedgerRejected
+	case "deleted":
+		return LedgerDeleted
+	default:
+		return LedgerOther
+	}
+}
+
+// Memory records what the process has of its memory. limit is in bytes; without one,
+// which is 0, only MemoryUsed is recorded.
+func Memory(r Recorder, limit int64) {
+	used := memoryUsed()
+	r.Set(MemoryUsed, used)
+	if limit > 0 {
+		r.Set(MemoryLimit, float64(limit))
+		r.Set(MemoryPercent, math.Round(used/float64(limit)*1000)/10)
+	}
+}
+
+// memoryUsed is what Go has mapped and not given back, in bytes; files that are mapped
+// into memory are not in it.
+func memoryUsed() float64 {
+	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(samples)
+	return max(float64(samples[0].Value.Uint64())-float64(samples[1].Value.Uint64()), 0)
+}
