@@ -32,7 +32,7 @@ type lazy struct {
 func (l *lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h, err := l.handler(r.Context())
 	if err != nil {
-		api.Down(err, l.parts.Log).ServeHTTP(w, r)
+		api.Down(err, l.parts.Metrics, l.parts.Log).ServeHTTP(w, r)
 		return
 	}
 	h.ServeHTTP(w, r)
@@ -55,7 +55,8 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 	c := l.parts.Config
 	l.api = api.New(api.Options{
 		Records: stores.Records, State: stores.State, Auth: auth, Version: assembly.Version,
-		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer, Log: l.parts.Log,
+		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer,
+		Metrics: l.parts.Metrics, Log: l.parts.Log,
 	})
 	return l.api, nil
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"oipnode/shared/function"
+	"oipnode/shared/indexer"
+	"oipnode/shared/metrics"
 	"oipnode/shared/summary"
 )
 
@@ -47,6 +49,11 @@ func refresh(ctx context.Context, p *function.Parts, event json.RawMessage) (out
 		return outcome{}, nil
 	}
 	if made {
+		h, err := indexer.ReadHealth(ctx, stores.State)
+		if err != nil {
+			return outcome{}, function.Failed(ctx, p.Log, "count the ledger", err)
+		}
+		metrics.Ledger(p.Metrics, h.Ledger)
 		p.Log.InfoContext(ctx, "summary", "cycle", sum.Cycle, "records", sum.Records, "types", len(sum.Types), "latestBlock", sum.LatestBlock)
 	}
 	return outcome{Refreshed: made, Summary: &sum}, nil

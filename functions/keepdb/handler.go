@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"oipnode/shared/assembly"
 	"oipnode/shared/function"
 	"oipnode/shared/gateway"
 	"oipnode/shared/indexer"
+	"oipnode/shared/metrics"
 )
 
 // keeper runs one index cycle per invocation.
@@ -41,7 +43,7 @@ func newKeeper(p *function.Parts) (*keeper, error) {
 	if p.Config.Chain.Sample {
 		return nil, errors.New("ARWEAVE_GATEWAYS is sample, which only the local node has; set the base URLs of gateways")
 	}
-	pool, err := assembly.Gateways(p.Config.Chain, p.Config.Chain.Gateways, nil, p.Log)
+	pool, err := assembly.Gateways(p.Config.Chain, p.Config.Chain.Gateways, nil, p.Metrics, p.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,11 @@ func (k *keeper) handle(ctx context.Context, event json.RawMessage) (outcome, er
 	}
 	options := assembly.Indexing(k.parts.Config, stores.Records, stores.State, k.pool)
 	options.Holder, options.Log = k.holder, k.parts.Log
+	begun := time.Now()
 	report, err := indexer.New(options).Run(ctx)
+	if !errors.Is(err, indexer.ErrBusy) {
+		k.measure(report, err, time.Since(begun))
+	}
 	switch {
 	case errors.Is(err, indexer.ErrBusy):
 		k.parts.Log.InfoContext(ctx, "skipped: another cycle is running")
@@ -79,4 +85,21 @@ func (k *keeper) handle(ctx context.Context, event json.RawMessage) (outcome, er
 	k.parts.Log.InfoContext(ctx, "cycle", "gateway", report.Gateway, "height", report.Height, "duration", report.Duration,
 		"complete", report.Complete, "counts", report.Counts)
 	return outcome{Report: &report}, nil
+}
+
+// measure records what a cycle did.
+func (k *keeper) measure(r indexer.Report, err error, took time.Duration) {
+	m := k.parts.Metrics
+	m.Observe(metrics.CycleDuration, took)
+	m.Add(metrics.RecordsIndexed, int64(r.Counts.Indexed))
+	m.Add(metrics.RecordsRejected, int64(r.Counts.Rejected))
+	m.Add(metrics.RecordsWaiting, int64(r.Counts.Waiting))
+	m.Add(metrics.RecordsDeleted, int64(r.Counts.Deleted))
+	if err != nil {
+		m.Add(metrics.CycleErrors, 1)
+	}
+	if r.Height > 0 { // a gateway has told its height
+		m.Set(metrics.LagBlocks, float64(max(r.Height-r.Checkpoint, 0)))
+		m.Set(metrics.CheckpointHeight, float64(r.Checkpoint))
+	}
 }

@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"oipnode/infra/lambdalocal/sandbox"
+	"oipnode/infra/template"
 )
 
 const (
@@ -93,6 +94,7 @@ type settings struct {
 	function sandbox.Function
 	env      string
 	pass     string
+	template string
 }
 
 func newSettings(command string, std streams) *settings {
@@ -102,6 +104,7 @@ func newSettings(command string, std streams) *settings {
 	s.set.StringVar(&s.function.Name, "name", "function", "the function's `name`")
 	s.set.DurationVar(&s.function.Timeout, "timeout", 10*time.Second, "the function's timeout, at most 15m")
 	s.set.Int64Var(&s.function.Memory, "memory", 256, "the function's memory in `MiB`")
+	s.set.StringVar(&s.template, "template", "", "`file` of the deployment, from which the function of that name has its timeout and memory")
 	s.set.StringVar(&s.env, "env", "", "`file` of NAME=value lines: the function's variables")
 	s.set.StringVar(&s.pass, "pass", "", "`names` of variables of this shell that the function gets, with commas, * stands for any letters")
 	s.function.Logs = std.err
@@ -127,6 +130,11 @@ func (s *settings) parse(args, environ []string) error {
 	} else if info.IsDir() {
 		return fmt.Errorf("%w: -binary: %s is a folder", errUsage, s.function.Binary)
 	}
+	if s.template != "" {
+		if err := s.deployed(); err != nil {
+			return fmt.Errorf("%w: -template: %w", errUsage, err)
+		}
+	}
 	for pattern := range strings.SplitSeq(s.pass, ",") {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return fmt.Errorf("%w: -pass: %q: %w", errUsage, pattern, err)
@@ -151,6 +159,31 @@ func (s *settings) parse(args, environ []string) error {
 	}
 	s.function.Env = append(s.function.Env, more...)
 	return nil
+}
+
+// deployed takes timeout and memory from the template, as far as no flag says otherwise.
+func (s *settings) deployed() error {
+	t, err := template.Load(s.template)
+	if err != nil {
+		return err
+	}
+	var names []string
+	given := make(map[string]bool)
+	s.set.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for _, f := range t.Functions() {
+		names = append(names, f.Name)
+		if f.Name != s.function.Name {
+			continue
+		}
+		if !given["timeout"] {
+			s.function.Timeout = f.Timeout
+		}
+		if !given["memory"] {
+			s.function.Memory = int64(f.Memory)
+		}
+		return nil
+	}
+	return fmt.Errorf("it has no function %q, but %s", s.function.Name, strings.Join(names, ", "))
 }
 
 // variables reads NAME=value lines. Empty lines and those that begin with # are left

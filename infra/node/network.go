@@ -12,6 +12,7 @@ import (
 	"oipnode/shared/config"
 	"oipnode/shared/gateway"
 	"oipnode/shared/gatewaysim"
+	"oipnode/shared/metrics"
 )
 
 // sampleURL is the name of the sample chain's gateway in logs and on the health
@@ -41,7 +42,7 @@ func openNetwork(c config.Config, log *slog.Logger) (*network, error) {
 		urls, dial = []string{sampleURL}, n.server.DialContext
 	}
 	var err error
-	if n.pool, err = assembly.Gateways(c.Chain, urls, dial, log); err != nil {
+	if n.pool, err = assembly.Gateways(c.Chain, urls, dial, metrics.Discard, log); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
 	return n, nil

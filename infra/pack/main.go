@@ -1,7 +1,7 @@
 // Command pack makes the zip files of the functions, as Lambda takes them, and shows
 // how large they are:
 //
-//	pack -limit 8MiB build/lambda/api build/lambda/keepdb …
+//	pack -limit 8388608 build/lambda/api build/lambda/keepdb …
 //
 // Each folder holds one file, bootstrap; its zip is written beside the folder, with a
 // fixed time, so that the same binary gives the same bytes. A zip over the limit is an
@@ -11,6 +11,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"errors"
 	"flag"
@@ -25,7 +26,7 @@ import (
 var errTooLarge = errors.New("larger than the limit")
 
 func main() {
-	limit := flag.Int64("limit", 8_000_000, "most `bytes` of one zip")
+	limit := flag.Int64("limit", 8<<20, "most `bytes` of one zip")
 	flag.Parse()
 	if err := run(os.Stdout, *limit, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "pack:", err)
@@ -50,7 +51,7 @@ func run(out io.Writer, limit int64, folders []string) error {
 		if err := os.WriteFile(filepath.Clean(folder)+".zip", packed, 0o644); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(out, "%-14s bootstrap %5.1f MB  zip %4.1f MB  sha256 %x\n", filepath.Base(folder),
+		if _, err := fmt.Fprintf(out, "%-14s bootstrap %5.1f MB  zip %4.2f MB  sha256 %x\n", filepath.Base(folder),
 			float64(len(binary))/1e6, float64(len(packed))/1e6, sha256.Sum256(packed)); err != nil {
 			return err
 		}
@@ -65,6 +66,7 @@ func run(out io.Writer, limit int64, folders []string) error {
 func pack(binary []byte) ([]byte, error) {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
+	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestCompression) })
 	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
 	h.SetMode(0o755)
 	w, err := z.CreateHeader(h)

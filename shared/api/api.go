@@ -21,6 +21,7 @@ import (
 
 	"oipnode/shared/access"
 	"oipnode/shared/errs"
+	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/state"
 )
@@ -52,6 +53,8 @@ type Options struct {
 	MaxAnswer int
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Metrics counts the requests; nil forgets them.
+	Metrics metrics.Recorder
 	// Log gets the access log and the causes of failures; nil discards them.
 	Log *slog.Logger
 }
@@ -68,6 +71,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.Discard
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -144,8 +150,8 @@ func (s *server) route(m methods) http.Handler {
 
 // Down is the handler of a node that cannot serve because of err: every path answers
 // with it, as an endpoint would, and the log has its cause.
-func Down(err error, log *slog.Logger) http.Handler {
-	s := &server{opt: Options{Log: log}.withDefaults()}
+func Down(err error, m metrics.Recorder, log *slog.Logger) http.Handler {
+	s := &server{opt: Options{Metrics: m, Log: log}.withDefaults()}
 	return s.outer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions {
 			preflight(w, strings.Join([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, ", "))

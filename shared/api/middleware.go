@@ -9,6 +9,9 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"oipnode/shared/metrics"
+	"oipnode/shared/trace"
 )
 
 const (
@@ -58,9 +61,11 @@ func (s *server) outer(next http.Handler) http.Handler {
 	})
 }
 
-// logRequest writes the line of a request into the log. A query is left out: it can
-// hold what its sender keeps private.
+// logRequest writes the line of a request into the log, and counts it. A query is left
+// out: it can hold what its sender keeps private.
 func (s *server) logRequest(rec *recorder, r *http.Request, start time.Time) {
+	metrics.Request(s.opt.Metrics, rec.status, s.opt.Now().Sub(start))
+	trace.Current(r.Context()).Count("status", int64(rec.status)) // the function itself never fails
 	s.opt.Log.InfoContext(r.Context(), "request", "method", clip(r.Method, 20), "path", clip(r.URL.Path, maxLoggedPath),
 		"status", rec.status, "bytes", rec.bytes, "duration", s.opt.Now().Sub(start), "request", requestID(r))
 }

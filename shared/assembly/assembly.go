@@ -16,6 +16,7 @@ import (
 	"oipnode/shared/config"
 	"oipnode/shared/gateway"
 	"oipnode/shared/indexer"
+	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/state"
 )
@@ -25,13 +26,14 @@ const Version = "0.2.0"
 
 // Gateways makes the pool of the gateways at these base URLs, in the order of
 // preference; it sends nothing yet. dial replaces the network's dialer when it is not
-// nil. The error names the variable that is wrong.
-func Gateways(c config.Chain, urls []string, dial func(ctx context.Context, network, address string) (net.Conn, error), log *slog.Logger) (*gateway.Pool, error) {
+// nil, and m counts the requests that fail. The error names the variable that is wrong.
+func Gateways(c config.Chain, urls []string, dial func(ctx context.Context, network, address string) (net.Conn, error), m metrics.Recorder, log *slog.Logger) (*gateway.Pool, error) {
 	opts := gateway.Options{
 		UserAgent:              "oipnode/" + Version,
 		MaxDataBytes:           c.MaxRecordBytes,
 		MaxBlockGapForFallback: orOff(c.MaxBlockGapForFallback),
 		ForkDepth:              c.Confirmations,
+		Failed:                 func() { m.Add(metrics.GatewayErrors, 1) },
 		Logger:                 log,
 		DialContext:            dial,
 	}

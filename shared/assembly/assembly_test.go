@@ -7,12 +7,13 @@ import (
 
 	"oipnode/shared/config"
 	"oipnode/shared/gateway"
+	"oipnode/shared/metrics"
 )
 
 // TestGateways keeps the order of preference, and names the variable of an address
 // that no gateway can have.
 func TestGateways(t *testing.T) {
-	pool, err := Gateways(config.Chain{}, []string{"https://one.invalid", "https://two.invalid"}, nil, slog.New(slog.DiscardHandler))
+	pool, err := Gateways(config.Chain{}, []string{"https://one.invalid", "https://two.invalid"}, nil, metrics.Discard, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +21,7 @@ func TestGateways(t *testing.T) {
 	if all := pool.All(); len(all) != 2 || all[0].URL() != "https://one.invalid" || all[1].URL() != "https://two.invalid" {
 		t.Errorf("gateways %v", all)
 	}
-	_, err = Gateways(config.Chain{}, []string{"ftp://two.invalid"}, nil, slog.New(slog.DiscardHandler))
+	_, err = Gateways(config.Chain{}, []string{"ftp://two.invalid"}, nil, metrics.Discard, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, gateway.ErrInvalid) {
 		t.Errorf("an address of another scheme: %v", err)
 	}

@@ -11,15 +11,22 @@
 package function
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
+	"oipnode/shared/metrics"
 	"oipnode/shared/start"
+	"oipnode/shared/trace/awssdk"
+	"oipnode/shared/trace/xray"
 )
 
 // needed are the variables of the configuration that no function can do without.
@@ -35,15 +42,47 @@ func Run(name string, build func(p *Parts) (handler any, err error)) int {
 		if err != nil {
 			return fmt.Errorf("the SDK's own settings: %w", err)
 		}
-		p := newParts(env.Config, aws, log)
+		awssdk.Instrument(&aws)
+		xray.Log(log)
+		measured, err := metrics.NewEMF(os.Stdout, cmp.Or(lambdacontext.FunctionName, name), nil)
+		if err != nil {
+			return fmt.Errorf("the function's name: %w", err)
+		}
+		p := newParts(env.Config, aws, measured, log)
 		handler, err := build(p)
 		if err != nil {
 			return err
 		}
-		go lambda.StartWithOptions(handler, lambda.WithContext(ctx), lambda.WithEnableSIGTERM())
+		i := &invocations{next: lambda.NewHandler(handler), emf: measured, memory: env.Config.AWS.FunctionMemory, log: log}
+		go lambda.StartWithOptions(xray.Handler(name, i), lambda.WithContext(ctx), lambda.WithEnableSIGTERM())
 		<-ctx.Done() // Lambda ends idle processes only: nothing is under way
-		return p.close()
+		return errors.Join(p.close(), measured.Flush())
 	}, needed...)
+}
+
+// invocations measures every invocation, and writes its metrics before it is answered.
+type invocations struct {
+	next   lambda.Handler
+	emf    *metrics.EMF
+	memory int64 // bytes
+	log    *slog.Logger
+	warm   bool
+}
+
+// Invoke is called for one event after the other.
+func (i *invocations) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if !i.warm {
+		i.warm = true
+		i.emf.Add(metrics.ColdStarts, 1)
+	}
+	defer func() {
+		metrics.Memory(i.emf, i.memory)
+		if err := i.emf.Flush(); err != nil {
+			i.log.WarnContext(ctx, "write the metrics", "error", err)
+		}
+	}()
+	response, err := i.next.Invoke(ctx, payload)
+	return bytes.Clone(response), err // the library has its buffer back already
 }
 
 // requestHandler adds the id of the invocation to every line that is logged with its

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -18,10 +19,12 @@ import (
 	"oipnode/shared/access"
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
+	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/records/opensearch"
 	"oipnode/shared/state"
 	"oipnode/shared/state/dynamo"
+	"oipnode/shared/trace"
 )
 
 // openTime bounds the opening of the stores in one invocation.
@@ -33,6 +36,8 @@ const openTime = 10 * time.Second
 type Parts struct {
 	Config config.Config
 	Log    *slog.Logger
+	// Metrics are written at the end of each invocation.
+	Metrics metrics.Recorder
 
 	aws    aws.Config
 	stores once[Stores]
@@ -45,8 +50,8 @@ type Stores struct {
 	State   state.Store
 }
 
-func newParts(c config.Config, a aws.Config, log *slog.Logger) *Parts {
-	return &Parts{Config: c, Log: log, aws: a}
+func newParts(c config.Config, a aws.Config, m metrics.Recorder, log *slog.Logger) *Parts {
+	return &Parts{Config: c, Log: log, Metrics: m, aws: a}
 }
 
 // Stores opens OpenSearch and the DynamoDB table.
@@ -66,7 +71,7 @@ func (p *Parts) open(ctx context.Context) (s Stores, err error) {
 	if err == nil {
 		s.Records, err = opensearch.Open(ctx, opensearch.Options{
 			Endpoints: []string{c.OpenSearchEndpoint}, Signer: sign, Prefix: c.OpenSearchIndex,
-			Shards: c.OpenSearchShards, Replicas: c.OpenSearchReplicas, Log: p.Log,
+			Transport: trace.HTTP("OpenSearch", transport()), Shards: c.OpenSearchShards, Replicas: c.OpenSearchReplicas, Log: p.Log,
 		})
 	}
 	if err != nil {
@@ -82,6 +87,13 @@ const retryAfter = 5 * time.Second
 // the log which variable and why.
 func unavailable(part, variable string, err error) error {
 	return errs.E(errs.Unavailable, part+" cannot be reached", fmt.Errorf("%s: %w", variable, err)).After(retryAfter)
+}
+
+// transport is that of one process: a few connections, all to one host.
+func transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	return t
 }
 
 // signer signs the requests to a domain of the OpenSearch service with the function's

@@ -113,6 +113,9 @@ type Options struct {
 	Jitter func() float64
 	// DialContext opens connections. Default a net.Dialer with 10 s.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// Failed is called for each request that failed, the caller's end of it not counted.
+	// It may be called from several goroutines at once. Default: nothing happens.
+	Failed func()
 	// Logger gets what an operator should know. Default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -138,6 +141,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.DialContext == nil {
 		o.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
+	if o.Failed == nil {
+		o.Failed = func() {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

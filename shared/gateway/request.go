@@ -38,6 +38,9 @@ func (g *Gateway) do(ctx context.Context, r request) error {
 		return err
 	}
 	err := g.exchange(ctx, r)
+	if err != nil && ctx.Err() == nil {
+		g.opts.Failed()
+	}
 	g.health.note(r.class, err)
 	return err
 }

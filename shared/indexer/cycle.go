@@ -12,6 +12,7 @@ import (
 
 	"oipnode/shared/gateway"
 	"oipnode/shared/state"
+	"oipnode/shared/trace"
 )
 
 // cycle is one run under one lease. Three goroutines work in it: the reader of
@@ -132,10 +133,7 @@ func (c *cycle) run(ctx context.Context) error {
 		}
 		c.phase = phase.name
 		c.progress()
-		err := phase.run(ctx)
-		if e := c.pipe.flush(); e != nil {
-			err = e
-		}
+		err := c.traced(ctx, phase.name, phase.run)
 		switch {
 		case err == nil:
 		case ctx.Err() != nil && !errors.Is(err, ErrLeaseLost):
@@ -152,6 +150,18 @@ func (c *cycle) run(ctx context.Context) error {
 	}
 	c.complete = !enough
 	return failed
+}
+
+// traced runs a phase, as a step of the trace, until everything in it is durable.
+func (c *cycle) traced(ctx context.Context, name string, run func(context.Context) error) error {
+	ctx, span := trace.Start(ctx, name)
+	defer span.Panicked()
+	err := run(ctx)
+	if e := c.pipe.flush(); e != nil {
+		err = e
+	}
+	span.End(err)
+	return err
 }
 
 // budget derives the context under which a cycle works: it ends margin before

@@ -31,6 +31,9 @@ func (w World) Settings(rec records.Store, st state.Store) Options {
 func (w World) Now() time.Time          { return w.clock.Now() }
 func (w World) Advance(d time.Duration) { w.clock.Advance(d) }
 
+// Race says that the race detector is on, which makes everything several times slower.
+const Race = raceEnabled
+
 // Start is the first height of interest of every world.
 const Start = worldStart
 

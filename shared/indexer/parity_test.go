@@ -58,7 +58,7 @@ func embeddedSet(t *testing.T, now func() time.Time) *set {
 // state and every answer of the API must be equal, after every cycle.
 func TestParity(t *testing.T) {
 	worlds := parityWorlds
-	if testing.Short() {
+	if testing.Short() || indexer.Race {
 		worlds = 5
 	}
 	for seed := range worlds {

@@ -36,7 +36,9 @@ type Report struct {
 	Duration string    `json:"duration"`
 	Gateway  string    `json:"gateway,omitempty"`
 	Height   int64     `json:"gatewayHeight,omitempty"`
-	Counts   Counts    `json:"counts"`
+	// Checkpoint is where the cycle has left it.
+	Checkpoint int64  `json:"checkpoint"`
+	Counts     Counts `json:"counts"`
 	// Complete is false when the cycle stopped early, for its time or its number
 	// of transactions; the next one goes on.
 	Complete bool `json:"complete"`
@@ -67,7 +69,7 @@ func (c *cycle) count(change func(*Counts)) {
 func (c *cycle) report(start time.Time, err error) Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := Report{Started: start, Duration: c.opt.Now().Sub(start).Round(time.Millisecond).String(), Height: c.height, Counts: c.counts, Complete: c.complete}
+	r := Report{Started: start, Duration: c.opt.Now().Sub(start).Round(time.Millisecond).String(), Height: c.height, Checkpoint: c.checkpoint.Height, Counts: c.counts, Complete: c.complete}
 	if c.gw != nil {
 		r.Gateway = c.gw.URL()
 	}
