@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"time"
 
@@ -28,7 +29,8 @@ func work(ctx context.Context, p *function.Parts, event json.RawMessage) (any, e
 	if err != nil {
 		return nil, function.Failed(ctx, p.Log, "open the stores", err)
 	}
-	m := maintenance.Maintenance{Records: stores.Records, State: stores.State, RefreshCycles: p.Config.Index.RefreshCycles, Now: time.Now}
+	m := maintenance.Maintenance{Records: stores.Records, State: stores.State, RefreshCycles: p.Config.Index.RefreshCycles,
+		Holder: "maintenance " + rand.Text(), Now: time.Now}
 	result, err := m.Run(ctx, q)
 	if err != nil {
 		return nil, function.Failed(ctx, p.Log, "task "+q.Task, err)

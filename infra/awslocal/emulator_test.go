@@ -111,7 +111,7 @@ func TestRuntimeInterfaceEmulator(t *testing.T) {
 	for _, file := range files {
 		name := filepath.Base(file)
 		function, _, _ := strings.Cut(strings.TrimSuffix(name, ".json"), "-")
-		if function == "keepdb" || name == "maintenance-rescan.json" {
+		if function == "keepdb" || name == "maintenance-rescan.json" || name == "maintenance-reindex.json" {
 			continue // they change what the next one sees: theirs is the last test below
 		}
 		if theirs[function] == nil {

@@ -79,6 +79,11 @@ func TestEvents(t *testing.T) {
 		t.Errorf("the rescan is still to be done: %+v", stats.Rescan)
 	}
 
+	var rebuilt struct{ Documents int64 }
+	if d.invoke(maintenance, use("maintenance-reindex.json"), &rebuilt); rebuilt.Documents != stats.Records.Documents || documents(d) != rebuilt.Documents {
+		t.Errorf("re-indexed %d of %d documents, %d are there", rebuilt.Documents, stats.Records.Documents, documents(d))
+	}
+
 	api := d.start("api")
 	files, err := filepath.Glob("../../events/*.json")
 	if err != nil {
@@ -121,8 +126,8 @@ func TestMalformedEvents(t *testing.T) {
 		{"keepdb", `[]`, "JSON object"},
 		{"keepdb", `"now"`, "JSON object"},
 		{"cacherefresh", `{"force":"yes"}`, "force"},
-		{"maintenance", `{}`, "allowed: stats, rescan"},
-		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan"},
+		{"maintenance", `{}`, "allowed: stats, rescan, reindex"},
+		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan, reindex"},
 		{"maintenance", `{"task":"rescan","from":9}`, "needs from and to"},
 		{"maintenance", `{"task":"rescan","from":9,"to":3}`, "from <= to"},
 		{"maintenance", `{"task":"stats","extra":1}`, "extra"},

@@ -105,3 +105,30 @@ func (c *cycle) rescan(ctx context.Context) error {
 		size = adapt(size, found)
 	}
 }
+
+// Alone runs work while no cycle does: under the lease of the cycles, which work has to
+// renew by calling renew from time to time. It returns ErrBusy when a cycle is running,
+// and ErrLeaseLost, through renew, when work took too long between two calls.
+func Alone(ctx context.Context, s state.Store, holder string, now func() time.Time, work func(ctx context.Context, renew func(context.Context) error) error) error {
+	const ttl = 2 * time.Minute
+	lease, err := state.Acquire(ctx, s, leaseName, holder, ttl, now)
+	if errors.Is(err, state.ErrHeld) {
+		return ErrBusy
+	}
+	if err != nil {
+		return err
+	}
+	err = work(ctx, func(ctx context.Context) error {
+		err := lease.RenewIfOlder(ctx, ttl/4)
+		if errors.Is(err, state.ErrLost) {
+			return ErrLeaseLost
+		}
+		return err
+	})
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin/2)
+	defer cancel()
+	if e := lease.Release(last); e != nil && !errors.Is(e, state.ErrLost) {
+		err = errors.Join(err, e)
+	}
+	return err
+}

@@ -5,6 +5,7 @@
 //
 //	{"task":"stats"}                             what there is, and how far the index is
 //	{"task":"rescan","from":1600000,"to":1600999}  have the next index cycles read blocks again
+//	{"task":"reindex"}                           build the index anew beside the one in use
 package maintenance
 
 import (
@@ -23,9 +24,16 @@ import (
 
 // The tasks.
 const (
-	TaskStats  = "stats"
-	TaskRescan = "rescan"
+	TaskStats   = "stats"
+	TaskRescan  = "rescan"
+	TaskReindex = "reindex"
 )
+
+// reindexer is a record store whose index can be built anew.
+type reindexer interface {
+	// Reindex calls between from time to time and returns the number of documents.
+	Reindex(ctx context.Context, between func(context.Context) error) (int64, error)
+}
 
 // Request is one task with what it needs.
 type Request struct {
@@ -39,7 +47,7 @@ type Request struct {
 // no task takes.
 func (q Request) Check() error {
 	switch q.Task {
-	case TaskStats:
+	case TaskStats, TaskReindex:
 		if q.From != nil || q.To != nil {
 			return errs.E(errs.Invalid, "from and to belong to the task rescan only", nil)
 		}
@@ -48,7 +56,7 @@ func (q Request) Check() error {
 			return errs.E(errs.Invalid, fmt.Sprintf("rescan needs from and to, blocks with 0 <= from <= to <= %d", indexer.MaxHeight), nil)
 		}
 	default:
-		return errs.E(errs.Invalid, fmt.Sprintf("task is %q; allowed: %s, %s", clip(q.Task), TaskStats, TaskRescan), nil)
+		return errs.E(errs.Invalid, fmt.Sprintf("task is %q; allowed: %s, %s, %s", clip(q.Task), TaskStats, TaskRescan, TaskReindex), nil)
 	}
 	return nil
 }
@@ -67,7 +75,9 @@ type Maintenance struct {
 	Records       records.Store
 	State         state.Store
 	RefreshCycles int
-	Now           func() time.Time
+	// Holder names this process in the lease of the index cycles.
+	Holder string
+	Now    func() time.Time
 }
 
 // Stats is what the task stats answers. It is for the operator: Documents counts all,
@@ -92,14 +102,22 @@ type Rescanned struct {
 	Rescan indexer.Rescan `json:"rescan"`
 }
 
+// Reindexed is what the task reindex answers.
+type Reindexed struct {
+	Documents int64 `json:"documents"`
+}
+
 // Run does one task; the request has been checked. Its errors are those of the stores,
 // and errs.Invalid.
 func (m Maintenance) Run(ctx context.Context, q Request) (any, error) {
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	if q.Task == TaskStats {
+	switch q.Task {
+	case TaskStats:
 		return m.stats(ctx)
+	case TaskReindex:
+		return m.reindex(ctx)
 	}
 	r, err := indexer.RequestRescan(ctx, m.State, *q.From, *q.To, m.Now().UTC())
 	if err != nil {
@@ -132,4 +150,21 @@ func (m Maintenance) stats(ctx context.Context) (Stats, error) {
 		s.Records.Detail, err = "cannot be reached", nil
 	}
 	return s, err
+}
+
+// reindex builds the index anew, while no cycle writes.
+func (m Maintenance) reindex(ctx context.Context) (Reindexed, error) {
+	store, ok := m.Records.(reindexer)
+	if !ok {
+		return Reindexed{}, errs.E(errs.Invalid, "the index of this node is rebuilt by itself", nil)
+	}
+	var done Reindexed
+	err := indexer.Alone(ctx, m.State, m.Holder, m.Now, func(ctx context.Context, renew func(context.Context) error) (err error) {
+		done.Documents, err = store.Reindex(ctx, renew)
+		return err
+	})
+	if errors.Is(err, indexer.ErrBusy) {
+		return done, errs.E(errs.Conflict, "an index cycle is running; try again when it has ended", err)
+	}
+	return done, err
 }

@@ -40,8 +40,8 @@ func TestCheck(t *testing.T) {
 		`{"task":"stats"}`:                           "",
 		`{"task":"rescan","from":0,"to":0}`:          "",
 		`{"task":"rescan","from":5,"to":1000000000}`: "",
-		`{}`:               `task is ""; allowed: stats, rescan`,
-		`{"task":"Stats"}`: "allowed: stats, rescan",
+		`{}`:               `task is ""; allowed: stats, rescan, reindex`,
+		`{"task":"Stats"}`: "allowed: stats, rescan, reindex",
 		`{"task":"` + strings.Repeat("é", 500) + `"}`:   "é…",
 		`{"task":"stats","from":1}`:                     "rescan only",
 		`{"task":"rescan"}`:                             "needs from and to",
@@ -104,5 +104,47 @@ func TestStatsWithoutEngine(t *testing.T) {
 	got, err := m.Run(t.Context(), Request{Task: TaskStats})
 	if s, ok := got.(Stats); err != nil || !ok || s.Records.Detail != "cannot be reached" {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// rebuilt is a record store that counts how it is built anew.
+type rebuilt struct {
+	records.Store
+	busy func() error
+}
+
+func (r rebuilt) Reindex(ctx context.Context, between func(context.Context) error) (int64, error) {
+	if err := between(ctx); err != nil {
+		return 0, err
+	}
+	return 7, r.busy()
+}
+
+// TestReindex works alone: no cycle runs meanwhile, and none is disturbed.
+func TestReindex(t *testing.T) {
+	m := open(t)
+	m.Holder = "operator"
+	if _, err := m.Run(t.Context(), Request{Task: TaskReindex}); !errors.Is(err, errs.Invalid) {
+		t.Errorf("a store that cannot: %v", err)
+	}
+	cycle := func() error {
+		_, err := indexer.New(indexer.Options{Records: m.Records, State: m.State}).Run(t.Context())
+		return err
+	}
+	m.Records = rebuilt{m.Records, func() error {
+		if err := cycle(); !errors.Is(err, indexer.ErrBusy) {
+			t.Errorf("a cycle meanwhile: %v", err)
+		}
+		return nil
+	}}
+	if got, err := m.Run(t.Context(), Request{Task: TaskReindex}); err != nil || got != (Reindexed{7}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	err := indexer.Alone(t.Context(), m.State, "another", time.Now, func(ctx context.Context, _ func(context.Context) error) error {
+		_, err := m.Run(ctx, Request{Task: TaskReindex})
+		return err
+	})
+	if !errors.Is(err, errs.Conflict) {
+		t.Errorf("beside a cycle: %v", err)
 	}
 }
