@@ -1,0 +1,238 @@
+package template
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"oipnode/shared/config"
+)
+
+// maxEnvironment is what Lambda takes of all names and values of a function, in bytes.
+const maxEnvironment = 4 << 10
+
+// maxParameter is the longest value of a parameter that CloudFormation takes.
+const maxParameter = 4 << 10
+
+// notOnAWS are the variables of the configuration that no function gets, and why.
+var notOnAWS = map[string]string{
+	"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "Lambda sets it",
+	"JWT_SECRET":                      "a secret is in SSM, not in an environment that is shown: JWT_SECRET_PARAMETER",
+	"KEEP_DB_DELAY":                   "the schedule starts a cycle",
+	"KEEP_DB_INTERVAL":                "the schedule's own parameter, KeepdbMinutes",
+	"LOG_FORMAT":                      "there is no terminal, so it is JSON",
+	"LISTEN":                          "API Gateway listens",
+	"DATA_DIR":                        "nothing is kept in files",
+
+	// These belong to what no function does yet, so that setting them would do nothing.
+	"DIALOGUE_TIMEOUT":          "no function has voice dialogues",
+	"DISABLE_GUN_RELAY_PROXY":   "no function synchronizes with GUN",
+	"GUN_CACHE_MAX_AGE":         "no function synchronizes with GUN",
+	"GUN_EXTERNAL_PEERS":        "no function synchronizes with GUN",
+	"GUN_NODE_ID_OVERRIDE":      "no function synchronizes with GUN",
+	"GUN_REGISTRY_ROOT":         "no function synchronizes with GUN",
+	"GUN_RELAY_URL":             "no function synchronizes with GUN",
+	"GUN_SYNC_ENABLED":          "no function synchronizes with GUN",
+	"GUN_SYNC_INTERVAL":         "no function synchronizes with GUN",
+	"GUN_SYNC_PRIVATE_RECORDS":  "no function synchronizes with GUN",
+	"GUN_SYNC_TRUSTED_NODES":    "no function synchronizes with GUN",
+	"MAX_GOROUTINES":            "no function shows a health of the process",
+	"MEMORY_CRITICAL_THRESHOLD": "no function shows a health of the process",
+	"MEMORY_WARNING_THRESHOLD":  "no function shows a health of the process",
+	"MEDIA_ALLOW_PRIVATE":       "for tests only",
+	"MEDIA_BUCKET":              "no function fetches media",
+	"MEDIA_MAX_BYTES":           "no function fetches media",
+	"MEDIA_QUEUE_URL":           "no function fetches media",
+	"MEDIA_TIMEOUT":             "no function fetches media",
+	"OPERATIONS_ACCESS":         "the API has no operations",
+	"RECORDS_CACHE_BYTES":       "no function caches answers",
+	"RECORDS_CACHE_TTL":         "no function caches answers",
+}
+
+var firstCell = regexp.MustCompile("(?m)^\\| `([A-Z0-9_]+)`")
+
+// known are the variables of the configuration table.
+func known() []string {
+	var names []string
+	for _, m := range firstCell.FindAllStringSubmatch(config.Table(), -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// environment: the functions get the variables that the program knows, all that they
+// can use, and no value that it would refuse.
+func (c *checker) environment() {
+	variables, table := c.Variables(), known()
+	for _, name := range variables {
+		if !slices.Contains(table, name) {
+			c.fault("%s is no variable of the configuration", name)
+		}
+		if why, not := notOnAWS[name]; not {
+			c.fault("%s is set, although it does nothing: %s", name, why)
+		}
+	}
+	for _, name := range table {
+		if _, not := notOnAWS[name]; !not && !slices.Contains(variables, name) {
+			c.fault("%s: no function gets it", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(notOnAWS)) {
+		if !slices.Contains(table, name) {
+			c.fault("%s, which no function gets, is no variable of the configuration", name)
+		}
+	}
+	checked := make(map[string]string) // what Globals gives to all need not be looked at for each
+	for _, f := range c.Functions() {
+		c.size(f)
+		for name, v := range f.Environment {
+			if p := ref(v); c.section("Parameters")[p] != nil && checked[name] != p {
+				checked[name] = p
+				c.accepted(name, p)
+			}
+		}
+	}
+}
+
+// loaded is the configuration of a program that finds one variable in its environment.
+func loaded(variable string, v any) (config.Config, error) {
+	return config.Load(func(name string) (string, bool) {
+		if name != variable {
+			return "", false
+		}
+		return fmt.Sprint(v), true
+	})
+}
+
+// accepted: the program takes whatever the parameter of a variable allows, as far as it
+// can be listed, and both have the same default.
+func (c *checker) accepted(variable, parameter string) {
+	p := c.section("Parameters")[parameter]
+	values := list(at(p, "AllowedValues"))
+	for _, name := range []string{"Default", "MinValue", "MaxValue"} {
+		if v := at(p, name); v != nil {
+			values = append(values, v)
+		}
+	}
+	for _, v := range values {
+		_, err := loaded(variable, v)
+		var refused *config.Error
+		if !errors.As(err, &refused) {
+			continue
+		}
+		for _, f := range refused.Faults {
+			if f.Variable == variable {
+				c.fault("%s: %v is allowed, but %s must be %s", parameter, v, variable, f.Allowed)
+			}
+		}
+	}
+	preset, err := loaded("", nil)
+	given, errGiven := loaded(variable, at(p, "Default"))
+	if err == nil && errGiven == nil && !reflect.DeepEqual(preset, given) {
+		c.fault("%s: its default %v is not that of %s", parameter, at(p, "Default"), variable)
+	}
+}
+
+// size: the longest values that the parameters allow still fit into an environment.
+func (c *checker) size(f Function) {
+	bytes := 0
+	for name, v := range f.Environment {
+		bytes += len(name) + c.longest(v)
+	}
+	if bytes > maxEnvironment {
+		c.fault("%s: its environment can have %d bytes, Lambda takes %d", f.ID, bytes, maxEnvironment)
+	}
+}
+
+// longest is the most bytes that a value can have; what is no parameter is the name or
+// the address of something, for which 256 are enough.
+func (c *checker) longest(v any) int {
+	const reserve = 256
+	p := c.section("Parameters")[ref(v)]
+	if p == nil {
+		if text, ok := v.(string); ok {
+			return len(text)
+		}
+		return reserve
+	}
+	if n, ok := at(p, "MaxLength").(int); ok {
+		return n
+	}
+	most := 0
+	for _, v := range append(list(at(p, "AllowedValues")), at(p, "MaxValue")) {
+		if v != nil {
+			most = max(most, len(fmt.Sprint(v)))
+		}
+	}
+	if most == 0 {
+		return maxParameter
+	}
+	return most
+}
+
+// parameters: each says what it is for and what is allowed, and has a default, so that
+// a stack can be made with none given.
+func (c *checker) parameters() {
+	for _, name := range slices.Sorted(maps.Keys(c.section("Parameters"))) {
+		p := c.section("Parameters")[name]
+		if d, _ := at(p, "Description").(string); !strings.HasSuffix(d, ".") {
+			c.fault("%s: Description is no sentence", name)
+		}
+		if at(p, "Default") == nil {
+			c.fault("%s: it has no default", name)
+		}
+		bounded := at(p, "MinValue") != nil && at(p, "MaxValue") != nil
+		if at(p, "AllowedValues") == nil && at(p, "AllowedPattern") == nil && !bounded {
+			c.fault("%s: it says nowhere what is allowed", name)
+		}
+		pattern, ok := at(p, "AllowedPattern").(string)
+		if !ok {
+			continue
+		}
+		if at(p, "ConstraintDescription") == nil {
+			c.fault("%s: nobody can read a pattern; ConstraintDescription is missing", name)
+		}
+		whole, err := regexp.Compile(`^(?:` + pattern + `)$`)
+		if err != nil {
+			c.fault("%s: AllowedPattern: %v", name, err)
+		} else if d := fmt.Sprint(at(p, "Default")); !whole.MatchString(d) {
+			c.fault("%s: its default %q is not allowed", name, d)
+		}
+	}
+}
+
+// personal are variables of the access log that tell more of a caller than the address.
+var personal = regexp.MustCompile(`\$context\.(path|routeKey|http\.path|authorizer|identity\.(caller|cognito|principal|user)|customDomain)[A-Za-z.]*`)
+
+// gateway: each API is throttled and logs what it answers, and not to whom more than
+// the address.
+func (c *checker) gateway() {
+	apis := c.ofKind("AWS::Serverless::HttpApi")
+	if len(apis) != 1 {
+		c.fault("there are %d HTTP APIs, must be one", len(apis))
+	}
+	for _, id := range apis {
+		p := c.resource(id, "Properties")
+		for _, name := range []string{"ThrottlingBurstLimit", "ThrottlingRateLimit"} {
+			if n, ok := c.number(at(p, "DefaultRouteSettings", name)); !ok || n < 1 {
+				c.fault("%s: %s is not set", id, name)
+			}
+		}
+		if c.kind(attribute(at(p, "AccessLogSettings", "DestinationArn"), "Arn")) != logKind {
+			c.fault("%s: its access log has no group of the template", id)
+		}
+		format, _ := at(p, "AccessLogSettings", "Format").(string)
+		var line map[string]any
+		if err := json.Unmarshal([]byte(format), &line); err != nil {
+			c.fault("%s: a line of the access log is no JSON: %v", id, err)
+		}
+		if found := personal.FindString(format); found != "" {
+			c.fault("%s: the access log has %s", id, found)
+		}
+	}
+}

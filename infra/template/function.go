@@ -1,0 +1,93 @@
+package template
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+const functionKind = "AWS::Serverless::Function"
+
+// Function is a Lambda function of the template.
+type Function struct {
+	// ID is its name in the template, such as KeepdbFunction.
+	ID string
+	// Name is the name of its folder below functions, such as keepdb.
+	Name    string
+	Timeout time.Duration
+	// Memory is what it gets unless the operator says otherwise, in MB.
+	Memory int
+	// Environment are the values of its variables as they stand in the template;
+	// those of Globals are among them.
+	Environment map[string]any
+
+	properties map[string]any
+}
+
+// Functions are the functions by their names in the template, each with what Globals
+// says about all of them.
+func (t *Template) Functions() []Function {
+	common, _ := at(t.root, "Globals", "Function").(map[string]any)
+	var functions []Function
+	for _, id := range t.ofKind(functionKind) {
+		own, _ := t.resource(id, "Properties").(map[string]any)
+		f := Function{ID: id, Name: strings.ToLower(strings.TrimSuffix(id, "Function")), properties: maps.Clone(common)}
+		if f.properties == nil {
+			f.properties = make(map[string]any)
+		}
+		maps.Copy(f.properties, own)
+		f.Environment = make(map[string]any)
+		for _, from := range []map[string]any{common, own} {
+			variables, _ := at(from, "Environment", "Variables").(map[string]any)
+			maps.Copy(f.Environment, variables)
+		}
+		seconds, _ := t.number(f.properties["Timeout"])
+		f.Timeout = time.Duration(seconds) * time.Second
+		f.Memory, _ = t.number(f.properties["MemorySize"])
+		functions = append(functions, f)
+	}
+	return functions
+}
+
+// Variables are the names of all variables that the template sets for any function.
+func (t *Template) Variables() []string {
+	names := make(map[string]bool)
+	for _, f := range t.Functions() {
+		for name := range f.Environment {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// number is a whole number, or the default of the parameter that stands for it.
+func (t *Template) number(v any) (int, bool) {
+	if name := ref(v); name != "" {
+		v = at(t.section("Parameters")[name], "Default")
+	}
+	n, ok := v.(int)
+	return n, ok
+}
+
+// event is a trigger of a function.
+type event struct {
+	function Function
+	name     string
+	kind     string
+	// properties may be nil.
+	properties any
+}
+
+// events are all triggers of all functions, in order.
+func (t *Template) events() []event {
+	var all []event
+	for _, f := range t.Functions() {
+		events, _ := f.properties["Events"].(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(events)) {
+			kind, _ := at(events[name], "Type").(string)
+			all = append(all, event{f, name, kind, at(events[name], "Properties")})
+		}
+	}
+	return all
+}
