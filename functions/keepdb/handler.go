@@ -32,6 +32,7 @@ type outcome struct {
 }
 
 func newHandler(p *function.Parts) (any, error) {
+	p.Writes = true
 	k, err := newKeeper(p)
 	if err != nil {
 		return nil, err

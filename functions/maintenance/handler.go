@@ -11,6 +11,7 @@ import (
 )
 
 func newHandler(p *function.Parts) (any, error) {
+	p.Writes = true
 	return func(ctx context.Context, event json.RawMessage) (any, error) { return work(ctx, p, event) }, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -74,6 +75,9 @@ func work(ctx context.Context, o stack.Options, envFile string, remove bool, com
 	if o.AWS, err = config.LoadDefaultConfig(ctx); err != nil {
 		return 0, err
 	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	defer transport.CloseIdleConnections()
+	o.AWS.HTTPClient = &http.Client{Transport: transport}
 	if remove {
 		return 0, stack.Delete(ctx, o)
 	}

@@ -38,6 +38,9 @@ type Parts struct {
 	Log    *slog.Logger
 	// Metrics are written at the end of each invocation.
 	Metrics metrics.Recorder
+	// Writes says that the function makes the index when there is none; the role of
+	// the others does not allow it.
+	Writes bool
 
 	aws    aws.Config
 	stores once[Stores]
@@ -70,7 +73,7 @@ func (p *Parts) open(ctx context.Context) (s Stores, err error) {
 	sign, err := p.signer()
 	if err == nil {
 		s.Records, err = opensearch.Open(ctx, opensearch.Options{
-			Endpoints: []string{c.OpenSearchEndpoint}, Signer: sign, Prefix: c.OpenSearchIndex,
+			Endpoints: []string{c.OpenSearchEndpoint}, Signer: sign, Prefix: c.OpenSearchIndex, Existing: !p.Writes,
 			Transport: trace.HTTP("OpenSearch", transport()), Shards: c.OpenSearchShards, Replicas: c.OpenSearchReplicas, Log: p.Log,
 		})
 	}

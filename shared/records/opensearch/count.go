@@ -59,8 +59,7 @@ func (s *Store) Count(ctx context.Context, where records.Cond, by records.Field)
 	if err != nil {
 		return records.Counts{}, err
 	}
-	defer s.closePIT(ctx, pit)
-	body["pit"] = object{"id": pit, "keep_alive": "1m"}
+	body["pit"] = object{"id": pit, "keep_alive": keepAlive}
 	top, after = largest{}, nil
 	for first := true; first || after != nil; first = false {
 		if after != nil {
@@ -127,25 +126,18 @@ func (l *largest) result() ([]records.Bucket, int64) {
 	return l.kept, l.distinct - int64(len(l.kept))
 }
 
+// keepAlive is how long a point in time lasts after each request. It then ends by
+// itself, so that no role has to be allowed to delete anything for it.
+const keepAlive = "30s"
+
 // openPIT fixes a point in time of what is read.
 func (s *Store) openPIT(ctx context.Context) (string, error) {
 	var pit struct {
 		ID string `json:"pit_id"`
 	}
-	err := s.json(ctx, request{method: http.MethodPost, path: "/" + s.readAlias() + "/_search/point_in_time?keep_alive=1m"}, &pit)
+	err := s.json(ctx, request{method: http.MethodPost, path: "/" + s.readAlias() + "/_search/point_in_time?keep_alive=" + keepAlive}, &pit)
 	if err == nil && pit.ID == "" {
 		err = fmt.Errorf("%w: no point in time", ErrEngine)
 	}
 	return pit.ID, err
-}
-
-// closePIT gives it up; one that is left over ends by itself after a minute.
-func (s *Store) closePIT(ctx context.Context, id string) {
-	body, err := json.Marshal(object{"pit_id": []string{id}})
-	if err != nil || ctx.Err() != nil {
-		return
-	}
-	if err := s.json(ctx, request{method: http.MethodDelete, path: "/_search/point_in_time", body: body, attempts: 1}, nil); err != nil {
-		s.opt.Log.DebugContext(ctx, "close a point in time", "error", err)
-	}
 }

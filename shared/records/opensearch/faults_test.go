@@ -284,6 +284,19 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestExisting: who only reads makes no index, and finds the one that others have made.
+func TestExisting(t *testing.T) {
+	engine, prefix := newPrefix(t)
+	existing := opensearch.Options{Endpoints: []string{engine}, Prefix: prefix, Existing: true}
+	if _, err := opensearch.Open(t.Context(), existing); !errors.Is(err, opensearch.ErrAbsent) || !errors.Is(err, records.ErrUnavailable) {
+		t.Errorf("%v", err)
+	}
+	write(t, open(t, engine, prefix), records.OK, puts(1, newPress().posts(2, 10)...)...)
+	if n := total(t, open(t, engine, prefix, func(o *opensearch.Options) { o.Existing = true }), nil); n != 2 {
+		t.Errorf("%d documents", n)
+	}
+}
+
 // TestForeignIndex: an index that somebody else made under the alias is not touched.
 func TestForeignIndex(t *testing.T) {
 	engine, prefix := newPrefix(t)

@@ -98,6 +98,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		if err != nil || found {
 			return err
 		}
+		if s.opt.Existing {
+			return ErrAbsent
+		}
 		body, err := s.indexBody(true)
 		if err != nil {
 			return err

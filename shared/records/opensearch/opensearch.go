@@ -56,6 +56,8 @@ var (
 	// ErrEngine means that what answers at the endpoint is no OpenSearch of version 2
 	// or later, or that its index is not one that this package made.
 	ErrEngine = errors.New("opensearch: not a usable engine")
+	// ErrAbsent means that there is no index yet.
+	ErrAbsent = fmt.Errorf("%w: opensearch: there is no index yet; the first index cycle makes it", records.ErrUnavailable)
 	// ErrCorrupt means that a stored document is not what this package wrote.
 	ErrCorrupt = errors.New("opensearch: a stored document is damaged")
 	// errClosed is what every call returns after Close.
@@ -75,6 +77,9 @@ type Options struct {
 	Prefix string
 	// Shards, 1 by default, and Replicas are those of an index when it is made.
 	Shards, Replicas int
+	// Existing leaves it to others to make the index: without one, Open ends with
+	// ErrAbsent. It is for those who only read.
+	Existing bool
 	// MaxDocument is the largest document in bytes, 32 MiB by default; a larger one is
 	// Poison.
 	MaxDocument int
@@ -146,7 +151,7 @@ var _ records.Store = (*Store)(nil)
 var goodPrefix = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 
 // Open finds the index of this prefix, or makes it. Its errors are ErrRefused,
-// ErrEngine, records.ErrInvalid for a prefix that no index can have, and
+// ErrEngine, ErrAbsent, records.ErrInvalid for a prefix that no index can have, and
 // records.ErrUnavailable when nobody answers.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()

@@ -130,7 +130,12 @@ func (s *Store) removeLeftovers(ctx context.Context) error {
 		if len(ix.Aliases) > 0 || ix.Mappings.Meta.Oipnode == 0 {
 			continue
 		}
-		if err := s.json(ctx, request{method: http.MethodDelete, path: "/" + name}, nil); err != nil {
+		// As an action on aliases, so that no role has to be allowed to delete.
+		body, err := json.Marshal(object{"actions": []any{object{"remove_index": object{"index": name}}}})
+		if err != nil {
+			return err
+		}
+		if err := s.json(ctx, request{method: http.MethodPost, path: "/_aliases", body: body}, nil); err != nil {
 			return err
 		}
 	}
