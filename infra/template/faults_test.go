@@ -135,7 +135,7 @@ func TestFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			faults := strings.Join(broken.Faults(repository), "\n")
+			faults := strings.Join(broken.faults(repository), "\n")
 			if !strings.Contains(faults, c.says) {
 				t.Errorf("want %q among:\n%s", c.says, faults)
 			}
@@ -145,7 +145,7 @@ func TestFaults(t *testing.T) {
 
 // A repository that lacks what the template needs is at fault too.
 func TestFaultsOfTheRepository(t *testing.T) {
-	faults := strings.Join(load(t).Faults(os.DirFS(t.TempDir())), "\n")
+	faults := strings.Join(load(t).faults(os.DirFS(t.TempDir())), "\n")
 	for _, want := range []string{"Makefile: ", "functions/api/main.go is not there", "the repository has no functions"} {
 		if !strings.Contains(faults, want) {
 			t.Errorf("want %q among:\n%s", want, faults)

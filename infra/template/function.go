@@ -69,25 +69,3 @@ func (t *Template) number(v any) (int, bool) {
 	n, ok := v.(int)
 	return n, ok
 }
-
-// event is a trigger of a function.
-type event struct {
-	function Function
-	name     string
-	kind     string
-	// properties may be nil.
-	properties any
-}
-
-// events are all triggers of all functions, in order.
-func (t *Template) events() []event {
-	var all []event
-	for _, f := range t.Functions() {
-		events, _ := f.properties["Events"].(map[string]any)
-		for _, name := range slices.Sorted(maps.Keys(events)) {
-			kind, _ := at(events[name], "Type").(string)
-			all = append(all, event{f, name, kind, at(events[name], "Properties")})
-		}
-	}
-	return all
-}

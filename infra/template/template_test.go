@@ -23,12 +23,6 @@ func load(t testing.TB) *Template {
 	return tp
 }
 
-func TestTemplate(t *testing.T) {
-	for _, fault := range load(t).Faults(os.DirFS(root)) {
-		t.Error(fault)
-	}
-}
-
 func TestParse(t *testing.T) {
 	got, err := Parse([]byte(`
 Version: 2012-10-17
@@ -90,7 +84,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if len(tp.Faults(repository)) == 0 {
+		if len(tp.faults(repository)) == 0 {
 			t.Error("nothing is wrong with it")
 		}
 		tp.Actions()

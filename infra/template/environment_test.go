@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"oipnode/shared/config"
 )
@@ -57,13 +58,13 @@ var notOnAWS = map[string]string{
 var firstCell = regexp.MustCompile("(?m)^\\| `([A-Z0-9_]+)`")
 
 // known are the variables of the configuration table.
-func known() []string {
+var known = sync.OnceValue(func() []string {
 	var names []string
 	for _, m := range firstCell.FindAllStringSubmatch(config.Table(), -1) {
 		names = append(names, m[1])
 	}
 	return names
-}
+})
 
 // environment: the functions get the variables that the program knows, all that they
 // can use, and no value that it would refuse.
@@ -99,14 +100,25 @@ func (c *checker) environment() {
 	}
 }
 
+// outcome is what a program makes of its environment.
+type outcome struct {
+	config config.Config
+	err    error
+}
+
+// loads keeps outcomes: the same few are asked for by every test.
+var loads sync.Map // variable=value -> outcome
+
 // loaded is the configuration of a program that finds one variable in its environment.
 func loaded(variable string, v any) (config.Config, error) {
-	return config.Load(func(name string) (string, bool) {
-		if name != variable {
-			return "", false
-		}
-		return fmt.Sprint(v), true
-	})
+	value := fmt.Sprint(v)
+	kept, ok := loads.Load(variable + "=" + value)
+	if !ok {
+		c, err := config.Load(func(name string) (string, bool) { return value, name == variable })
+		kept, _ = loads.LoadOrStore(variable+"="+value, outcome{c, err})
+	}
+	o := kept.(outcome)
+	return o.config, o.err
 }
 
 // accepted: the program takes whatever the parameter of a variable allows, as far as it
