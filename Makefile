@@ -165,6 +165,14 @@ bench: ## run the benchmarks, or those that BENCH names, beside openssl's RSA
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./... | sed -E '/^(PASS|ok|\?|goos:|goarch:)/d'
 	@if command -v openssl >/dev/null; then openssl speed -seconds 3 rsa4096 2>/dev/null | tail -n 2; fi
 
+# The store beside the raw bulks and pages of the same documents, and keepdb as it ships.
+.PHONY: bench-aws
+bench-aws: ## measure the deployment's parts over real engines
+	@$(ENGINES) run bash -c '$(GO) test -run "^$$" -bench "Bulk" -benchtime 3x ./shared/records/opensearch; \
+	$(GO) test -run "^$$" -bench "Page" -benchtime 1000x ./shared/records/opensearch; \
+	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./infra/awslocal; \
+	$(GO) test -run "^$$" -bench . -benchtime 200x ./shared/state/dynamo' | sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
+
 .PHONY: clean
 clean: ## stop the engines, remove what was built; never the data
 	@$(ENGINES) stop >/dev/null

@@ -201,7 +201,7 @@ func TestManyInvocations(t *testing.T) {
 func documents(d *deployment) int64 {
 	d.Helper()
 	var stats struct{ Records struct{ Documents int64 } }
-	d.invoke(d.start("maintenance"), event(d.T, "maintenance-stats.json"), &stats)
+	d.invoke(d.start("maintenance"), event(d.TB, "maintenance-stats.json"), &stats)
 	return stats.Records.Documents
 }
 

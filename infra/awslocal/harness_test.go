@@ -49,7 +49,7 @@ func runTests(m *testing.M) int {
 var built sync.Map // name -> func() error
 
 // binary builds a function, or another program of this module, once.
-func binary(t *testing.T, name, folder string) string {
+func binary(t testing.TB, name, folder string) string {
 	t.Helper()
 	out := filepath.Join(binaries, name, "bootstrap")
 	build := sync.OnceValue(func() error {
@@ -70,7 +70,7 @@ func binary(t *testing.T, name, folder string) string {
 
 // deployment is a stack of a test's own, and what its functions log.
 type deployment struct {
-	*testing.T
+	testing.TB
 	stack   *stack.Stack
 	options stack.Options
 	// env are variables in place of the stack's or besides them.
@@ -79,7 +79,7 @@ type deployment struct {
 }
 
 // deploy makes an empty stack over the sample chain.
-func deploy(t *testing.T, env ...string) *deployment {
+func deploy(t testing.TB, env ...string) *deployment {
 	t.Helper()
 	o := stack.Options{
 		AWS: engines.DynamoDB.AWS(t), DynamoDB: engines.DynamoDB.URL(t), OpenSearch: engines.OpenSearch.URL(t),
@@ -94,7 +94,7 @@ func deploy(t *testing.T, env ...string) *deployment {
 			t.Error(err)
 		}
 	})
-	return &deployment{T: t, stack: s, options: o, env: env, log: &journal{}}
+	return &deployment{TB: t, stack: s, options: o, env: env, log: &journal{}}
 }
 
 // function is how the template configures a function, but for the shorter times that
@@ -106,7 +106,7 @@ func (d *deployment) function(name string) sandbox.Function {
 		d.Fatal(err)
 	}
 	return sandbox.Function{
-		Binary: binary(d.T, name, "./functions/"+name), Name: name, Timeout: time.Minute, Memory: 256,
+		Binary: binary(d.TB, name, "./functions/"+name), Name: name, Timeout: time.Minute, Memory: 256,
 		Env: append(env, d.env...), Logs: d.log,
 	}
 }
@@ -141,7 +141,7 @@ func (d *deployment) invoke(s *sandbox.Sandbox, event []byte, v any) sandbox.Res
 }
 
 // event reads a file of the folder events.
-func event(t *testing.T, name string) []byte {
+func event(t testing.TB, name string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("../../events", name))
 	if err != nil {

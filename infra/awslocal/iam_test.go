@@ -14,7 +14,7 @@ import (
 )
 
 // parameters is a Parameter Store with one parameter.
-func parameters(t *testing.T) string {
+func parameters(t testing.TB) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(io.LimitReader(r.Body, 1<<16))
@@ -44,7 +44,7 @@ func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
 	}{
 		{iam.DynamoDB, d.options.DynamoDB, "AWS_ENDPOINT_URL_DYNAMODB"},
 		{iam.OpenSearch, d.options.OpenSearch, "OPENSEARCH_ENDPOINT"},
-		{iam.SSM, parameters(d.T), "AWS_ENDPOINT_URL_SSM"},
+		{iam.SSM, parameters(d.TB), "AWS_ENDPOINT_URL_SSM"},
 	} {
 		handler, closeIdle, err := r.Proxy(p.service, p.engine)
 		if err != nil {

@@ -114,7 +114,12 @@ func loaded(variable string, v any) (config.Config, error) {
 	value := fmt.Sprint(v)
 	kept, ok := loads.Load(variable + "=" + value)
 	if !ok {
-		c, err := config.Load(func(name string) (string, bool) { return value, name == variable })
+		c, err := config.Load(func(name string) (string, bool) {
+			if name != variable {
+				return "", false
+			}
+			return value, true
+		})
 		kept, _ = loads.LoadOrStore(variable+"="+value, outcome{c, err})
 	}
 	o := kept.(outcome)

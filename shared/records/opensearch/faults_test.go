@@ -253,6 +253,25 @@ func TestBulkSize(t *testing.T) {
 	}
 }
 
+// TestPatchLargeDocuments: documents that do not fit into one answer together are read
+// in several.
+func TestPatchLargeDocuments(t *testing.T) {
+	url, prefix := newPrefix(t)
+	s := open(t, url, prefix, func(o *opensearch.Options) { o.MaxPage, o.MaxDocument = 1<<20, 4<<20 })
+	p := newPress()
+	var patches []records.Op
+	height := int64(7)
+	for i := range 12 {
+		doc := p.record(map[int]any{0: fmt.Sprint("large ", i), 1: strings.Repeat("x", 3<<20)})
+		write(t, s, records.OK, records.Op{Put: doc, Fence: 1})
+		patches = append(patches, records.Op{Patch: &oip.Patch{DID: doc.DID(), Height: &height}, Fence: 1})
+	}
+	write(t, s, records.OK, patches...)
+	if n := total(t, s, records.Between{Field: records.FieldHeight, Min: 7, Max: 7}); n != 12 {
+		t.Errorf("%d of 12 were patched", n)
+	}
+}
+
 // TestOpenRefuses: what cannot be used is one clear error at once.
 func TestOpenRefuses(t *testing.T) {
 	answer := func(status int, body string) string {

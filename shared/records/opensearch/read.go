@@ -77,20 +77,14 @@ func wire(documents int) int { return documents*2 + smallAnswer }
 // read fills in what the documents of a Write are now. Whole documents are read only
 // for Patches, and where an earlier round's result has to be recognised.
 func (s *Store) read(ctx context.Context, open []*subject, ops []records.Op) error {
+	most := maxWhole
 	for len(open) > 0 {
-		n := 0
-		list := make([]wanted, 0, min(len(open), records.MaxGet))
-		for whole := 0; n < len(open) && n < records.MaxGet; n++ {
-			parts := fenceParts
-			if open[n].decided || patches(open[n], ops) {
-				if whole++; whole > maxWhole {
-					break
-				}
-				parts = allParts
-			}
-			list = append(list, wanted{open[n].did, parts})
-		}
+		list := s.readable(open, ops, most)
 		docs, err := s.mget(ctx, list, wire(max(s.opt.MaxPage, s.opt.MaxDocument)))
+		if errors.Is(err, errAnswerTooLarge) && most > 1 {
+			most /= 4 // they are large ones
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -105,9 +99,27 @@ func (s *Store) read(ctx context.Context, open []*subject, ops []records.Op) err
 				d.kind, d.json = g.Source.Kind, g.Source.document()
 			}
 		}
-		open = open[n:]
+		open = open[len(list):]
 	}
 	return nil
+}
+
+// readable is how many of the documents one request reads, at most so many of them
+// whole, and which parts of each.
+func (s *Store) readable(open []*subject, ops []records.Op, most int) []wanted {
+	list := make([]wanted, 0, min(len(open), records.MaxGet))
+	whole := 0
+	for _, d := range open[:min(len(open), records.MaxGet)] {
+		parts := fenceParts
+		if d.decided || patches(d, ops) {
+			if whole++; whole > most {
+				break
+			}
+			parts = allParts
+		}
+		list = append(list, wanted{d.did, parts})
+	}
+	return list
 }
 
 // maxWhole is how many whole documents one request of a Write reads, which bounds the
