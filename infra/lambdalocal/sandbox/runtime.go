@@ -47,6 +47,7 @@ type runtimeAPI struct {
 
 	mu      sync.Mutex
 	current *invocation
+	closing bool
 }
 
 func startAPI(f Function) (*runtimeAPI, error) {
@@ -67,9 +68,10 @@ func startAPI(f Function) (*runtimeAPI, error) {
 	mux.HandleFunc("GET /2020-01-01/extension/event/next", a.extensionNext)
 	a.server = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a.calls.Add(1)
-			defer a.calls.Done()
-			mux.ServeHTTP(w, r)
+			if a.begin() {
+				defer a.calls.Done()
+				mux.ServeHTTP(w, r)
+			}
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
@@ -82,8 +84,21 @@ func startAPI(f Function) (*runtimeAPI, error) {
 
 func (a *runtimeAPI) address() string { return a.listener.Addr().String() }
 
+// begin counts a call, unless the server is being closed: nobody waits for it then.
+func (a *runtimeAPI) begin() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closing {
+		a.calls.Add(1)
+	}
+	return !a.closing
+}
+
 // close ends the server. The process must be gone, so that no call is under way.
 func (a *runtimeAPI) close() {
+	a.mu.Lock()
+	a.closing = true
+	a.mu.Unlock()
 	_ = a.server.Close() // nobody is left to tell
 	<-a.served
 	a.calls.Wait()

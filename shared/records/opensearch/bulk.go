@@ -40,10 +40,10 @@ func condition(d *subject) string {
 	return fmt.Sprintf(`,"if_seq_no":%d,"if_primary_term":%d`, d.seq, d.term)
 }
 
-// bulkRequest sends the lines and returns how each action ended. Repeating it after a
+// bulkRequest sends the lines to an alias and returns how each action ended. Repeating it after a
 // lost answer is harmless: each action has its condition, and what it meets then is
 // read and decided again.
-func (s *Store) bulkRequest(ctx context.Context, index string, body []byte) ([]item, error) {
+func (s *Store) bulkRequest(ctx context.Context, alias string, body []byte) ([]item, error) {
 	var answer struct {
 		Items []map[string]struct {
 			Status int `json:"status"`
@@ -53,11 +53,9 @@ func (s *Store) bulkRequest(ctx context.Context, index string, body []byte) ([]i
 			} `json:"error"`
 		} `json:"items"`
 	}
-	path := "/" + index + "/_bulk?filter_path=items.*.status,items.*.error.type,items.*.error.reason"
-	if index == s.writeAlias() {
-		path += "&require_alias=true" // or the engine would make an index of that name
-	}
-	_, text, err := s.send(ctx, request{method: http.MethodPost, path: path, body: body})
+	// require_alias: or the engine would make an index of that name when the door is gone.
+	_, text, err := s.send(ctx, request{method: http.MethodPost, body: body,
+		path: "/" + alias + "/_bulk?require_alias=true&filter_path=items.*.status,items.*.error.type,items.*.error.reason"})
 	if err != nil {
 		return nil, err
 	}

@@ -72,6 +72,11 @@ func (f *failure) passes() bool {
 	return f.status == http.StatusTooManyRequests || f.status >= 500 || f.kind == blocked || f.kind == "circuit_breaking_exception"
 }
 
+// ofBody reports whether the engine refused what was sent: smaller parts of it may do.
+func (f *failure) ofBody() bool {
+	return (f.status == http.StatusBadRequest || f.status == http.StatusRequestEntityTooLarge) && !f.passes()
+}
+
 // errAnswerTooLarge means that an answer is over its bound.
 var errAnswerTooLarge = errors.New("opensearch: the answer is too large")
 
@@ -104,12 +109,11 @@ func (s *Store) send(ctx context.Context, r request) (status int, answer []byte,
 		if err == nil || ctx.Err() != nil || errors.Is(err, errAnswerTooLarge) || known && !f.passes() || n == attempts {
 			break
 		}
-		pause := min(50*time.Millisecond<<(n-1), 2*time.Second)
-		pause = pause/2 + rand.N(pause/2)
+		var after time.Duration
 		if known {
-			pause = max(pause, min(f.after, 5*time.Second))
+			after = f.after
 		}
-		if e := sleep(ctx, pause); e != nil {
+		if e := sleep(ctx, pause(n, after)); e != nil {
 			break
 		}
 	}
@@ -120,6 +124,17 @@ func (s *Store) send(ctx context.Context, r request) (status int, answer []byte,
 		err = fmt.Errorf("opensearch: %s %s: %w", r.method, r.path, err)
 	}
 	return status, answer, err
+}
+
+// maxAfter is how long the engine can make a request wait (Retry-After).
+const maxAfter = 5 * time.Second
+
+// pause is the time behind the nth attempt: it doubles up to two seconds, with a half of
+// it left to chance so that many callers do not come back at once, and is no shorter than
+// what the engine asked for.
+func pause(n int, after time.Duration) time.Duration {
+	p := min(50*time.Millisecond<<min(n-1, 10), 2*time.Second)
+	return max(p/2+rand.N(p/2), min(after, maxAfter))
 }
 
 // ended is the error of a call whose context has ended: the caller's, or the Store's.
@@ -145,6 +160,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 func (s *Store) once(ctx context.Context, r request) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.Timeout)
 	defer cancel()
+	e := &exchange{limit: r.limit}
+	if e.limit == 0 {
+		e.limit = smallAnswer
+	}
+	ctx = context.WithValue(ctx, exchangeKey{}, e)
 	var body io.Reader
 	if r.body != nil {
 		body = bytes.NewReader(r.body)
@@ -160,18 +180,10 @@ func (s *Store) once(ctx context.Context, r request) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: %w", records.ErrUnavailable, err)
 	}
-	defer func() { _ = res.Body.Close() }()
-	limit := r.limit
-	if limit == 0 {
-		limit = smallAnswer
+	if e.err != nil {
+		return 0, nil, e.err
 	}
-	text, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
-	switch {
-	case err != nil:
-		return 0, nil, fmt.Errorf("%w: %w", records.ErrUnavailable, err)
-	case len(text) > limit:
-		return 0, nil, errAnswerTooLarge
-	}
+	text := e.text
 	if res.StatusCode < 300 {
 		return res.StatusCode, text, nil
 	}

@@ -18,6 +18,11 @@ import (
 // another version goes on to be used as it is until Reindex.
 const mappingVersion = 1
 
+// door is the alias through which one index is written. A writer sends what it decided to
+// the door of the index that it read from, so that sequence numbers never meet documents
+// of another index: behind a move (Reindex) the door is gone, and the writer reads again.
+func door(index string) string { return index + "-w" }
+
 // The names of an index of a prefix p are p-v<mapping version>-<number>; p itself is the
 // alias that is read, and p-w the one that is written.
 func (s *Store) readAlias() string  { return s.opt.Prefix }
@@ -38,7 +43,7 @@ var allFields = []records.Field{
 }
 
 // indexBody is the body with which an index is made.
-func (s *Store) indexBody(aliases bool) ([]byte, error) {
+func (s *Store) indexBody(index string, inUse bool) ([]byte, error) {
 	type object = map[string]any
 	fields := object{}
 	for _, f := range allFields {
@@ -75,9 +80,11 @@ func (s *Store) indexBody(aliases bool) ([]byte, error) {
 			},
 		},
 	}
-	if aliases {
-		body["aliases"] = object{s.readAlias(): object{}, s.writeAlias(): object{"is_write_index": true}}
+	aliases := object{door(index): object{}}
+	if inUse {
+		aliases[s.readAlias()], aliases[s.writeAlias()] = object{}, object{}
 	}
+	body["aliases"] = aliases
 	return json.Marshal(body)
 }
 
@@ -101,7 +108,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		if s.opt.Existing {
 			return ErrAbsent
 		}
-		body, err := s.indexBody(true)
+		body, err := s.indexBody(s.indexName(mappingVersion, 1), true)
 		if err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"sync"
 	"sync/atomic"
@@ -164,13 +165,17 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.own.MaxIdleConnsPerHost = 16
 		o.Transport = s.own
 	}
+	if err := checkEndpoints(o.Endpoints); err != nil {
+		return nil, err
+	}
 	var err error
 	s.client, err = opensearchgo.NewClient(opensearchgo.Config{
-		Addresses: o.Endpoints, Transport: o.Transport, Signer: o.Signer, DisableRetry: true,
+		Addresses: o.Endpoints, Transport: transport{o.Transport}, Signer: o.Signer, DisableRetry: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEngine, err)
 	}
+	s.written.Store(1) // what the Store before this one wrote last may not be visible yet
 	s.closed, s.close = context.WithCancel(context.Background())
 	if err := s.prepare(ctx); err != nil {
 		_ = s.Close() // there is nothing to lose yet
@@ -178,6 +183,21 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.written.Store(1) // what an earlier process wrote last
 	return s, nil
+}
+
+// checkEndpoints refuses what the client would replace by an address from the
+// environment, and what it would quote, with the password, in its error.
+func checkEndpoints(endpoints []string) error {
+	if len(endpoints) == 0 {
+		return fmt.Errorf("%w: opensearch: Endpoints is empty; it holds the cluster's base URLs", records.ErrInvalid)
+	}
+	for i, e := range endpoints {
+		u, err := url.Parse(e)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("%w: opensearch: Endpoints[%d] is no URL of the form https://host[:port][/path]", records.ErrInvalid, i)
+		}
+	}
+	return nil
 }
 
 // Close ends the calls under way and waits for them.

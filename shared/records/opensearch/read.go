@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"oipnode/shared/oip/canon"
 	"oipnode/shared/records"
@@ -14,6 +15,7 @@ import (
 
 // got is a document as _mget answers it.
 type got struct {
+	Index       string  `json:"_index"`
 	ID          string  `json:"_id"`
 	Found       bool    `json:"found"`
 	SeqNo       int64   `json:"_seq_no"`
@@ -49,18 +51,33 @@ func (s *Store) mget(ctx context.Context, list []wanted, limit int) ([]got, erro
 		b = append(append(b, w.parts...), '}')
 	}
 	b = append(b, "]}"...)
-	_, text, err := s.send(ctx, request{method: http.MethodPost, path: "/" + s.writeAlias() + "/_mget", body: b, limit: limit})
+	for n := 1; ; n++ {
+		docs, err := s.mgetOnce(ctx, request{method: http.MethodPost, path: "/" + s.writeAlias() + "/_mget", body: b, limit: limit}, list)
+		if !errors.Is(err, errMoved) || n == maxAsks {
+			return docs, err
+		}
+		if e := sleep(ctx, 50*time.Millisecond<<n); e != nil {
+			return nil, s.ended(ctx)
+		}
+	}
+}
+
+// errMoved means that a shard could not be read, as when its index was just removed.
+var errMoved = fmt.Errorf("%w: opensearch: a shard did not answer", records.ErrUnavailable)
+
+func (s *Store) mgetOnce(ctx context.Context, r request, list []wanted) ([]got, error) {
+	_, text, err := s.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	var answer struct{ Docs []got }
 	if err := json.Unmarshal(text, &answer); err != nil || len(answer.Docs) != len(list) {
-		return nil, fmt.Errorf("%w: _mget of %d documents answered %d: %w", ErrEngine, len(list), len(answer.Docs), errors.Join(err))
+		return nil, fmt.Errorf("%w: _mget of %d documents answered %d (%v)", ErrEngine, len(list), len(answer.Docs), err)
 	}
 	for i, g := range answer.Docs {
 		switch {
 		case g.Error != nil:
-			return nil, fmt.Errorf("%w: read %s: %s", records.ErrUnavailable, list[i].did, g.Error.Type)
+			return nil, fmt.Errorf("%w: %s", errMoved, g.Error.Type)
 		case g.ID != list[i].did:
 			return nil, fmt.Errorf("%w: _mget answers another document", ErrEngine)
 		case g.Found && g.Source == nil:
@@ -90,7 +107,7 @@ func (s *Store) read(ctx context.Context, open []*subject, ops []records.Op) err
 		}
 		for i, g := range docs {
 			d := open[i]
-			d.exists, d.seq, d.term, d.fence, d.kind, d.json = g.Found, g.SeqNo, g.PrimaryTerm, 0, "", nil
+			d.index, d.exists, d.seq, d.term, d.fence, d.kind, d.json = g.Index, g.Found, g.SeqNo, g.PrimaryTerm, 0, "", nil
 			if !g.Found {
 				continue
 			}
@@ -122,8 +139,8 @@ func (s *Store) readable(open []*subject, ops []records.Op, most int) []wanted {
 	return list
 }
 
-// maxWhole is how many whole documents one request of a Write reads, which bounds the
-// memory of a Write of Patches.
+// maxWhole is how many documents a Write patches at a time, and reads whole in one
+// request, which bounds its memory.
 const maxWhole = 100
 
 func patches(d *subject, ops []records.Op) bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -60,6 +61,22 @@ func (s *Store) current(ctx context.Context) (string, error) {
 	return "", nil
 }
 
+// block ends the writes to an index, and waits for those under way. A block that is
+// there already, from a Reindex that was killed, would not say that they have ended.
+func (s *Store) block(ctx context.Context, index string) error {
+	if err := s.unblock(ctx, index); err != nil {
+		return err
+	}
+	var answer struct {
+		Shards bool `json:"shards_acknowledged"`
+	}
+	err := s.json(ctx, request{method: http.MethodPut, path: "/" + index + "/_block/write", attempts: 1}, &answer)
+	if err == nil && !answer.Shards {
+		err = fmt.Errorf("%w: not every shard of %s has ended its writes", records.ErrUnavailable, index)
+	}
+	return err
+}
+
 func (s *Store) unblock(ctx context.Context, index string) error {
 	return s.json(ctx, request{method: http.MethodPut, path: "/" + index + "/_settings", body: []byte(`{"index.blocks.write":null}`)}, nil)
 }
@@ -69,7 +86,7 @@ func (s *Store) rebuild(ctx context.Context, old string, between func(context.Co
 		return 0, err
 	}
 	// From here on the old index changes no more; what is under way is waited for.
-	if err := s.json(ctx, request{method: http.MethodPut, path: "/" + old + "/_block/write"}, nil); err != nil {
+	if err := s.block(ctx, old); err != nil {
 		return 0, err
 	}
 	if err := s.json(ctx, request{method: http.MethodPost, path: "/" + old + "/_refresh"}, nil); err != nil {
@@ -77,7 +94,7 @@ func (s *Store) rebuild(ctx context.Context, old string, between func(context.Co
 	}
 	number, _ := strconv.Atoi(old[strings.LastIndexByte(old, '-')+1:]) // another name begins at 1
 	target := s.indexName(mappingVersion, number+1)
-	body, err := s.indexBody(false)
+	body, err := s.indexBody(target, false)
 	if err != nil {
 		return 0, err
 	}
@@ -119,15 +136,26 @@ func (s *Store) rebuild(ctx context.Context, old string, between func(context.Co
 	return n, nil
 }
 
-// removeLeftovers deletes indexes of this prefix that no alias names: those of a
-// Reindex that was killed.
+// ours reports whether a name is that of an index of this prefix, and not of one that
+// only begins like it: oip-v2-v1-000001 is of the prefix oip-v2.
+func (s *Store) ours(index string) bool {
+	rest, ok := strings.CutPrefix(index, s.opt.Prefix)
+	return ok && ownName.MatchString(rest)
+}
+
+var ownName = regexp.MustCompile(`^-v[0-9]+-[0-9]{6,}$`)
+
+// removeLeftovers deletes indexes of this prefix that are not in use: those of a Reindex
+// that was killed.
 func (s *Store) removeLeftovers(ctx context.Context) error {
 	indexes, err := s.describe(ctx, s.opt.Prefix+"-v*")
 	if err != nil {
 		return err
 	}
 	for name, ix := range indexes {
-		if len(ix.Aliases) > 0 || ix.Mappings.Meta.Oipnode == 0 {
+		_, read := ix.Aliases[s.readAlias()]
+		_, written := ix.Aliases[s.writeAlias()]
+		if read || written || ix.Mappings.Meta.Oipnode == 0 || !s.ours(name) {
 			continue
 		}
 		// As an action on aliases, so that no role has to be allowed to delete.
@@ -204,7 +232,7 @@ func (c *copier) flush(ctx context.Context) error {
 		return nil
 	}
 	for round := 1; ; round++ {
-		items, err := c.s.bulkRequest(ctx, c.target, c.body)
+		items, err := c.s.bulkRequest(ctx, door(c.target), c.body)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"time"
 
 	"oipnode/shared/records"
 )
@@ -50,7 +52,7 @@ func translate(c records.Cond, clauses *int) any {
 		if len(c) == 0 {
 			return nothing
 		}
-		return object{"bool": object{"should": list(c), "minimum_should_match": 1}}
+		return object{"bool": object{"should": list(fold(c)), "minimum_should_match": 1}}
 	case records.Not:
 		return object{"bool": object{"must_not": []any{translate(c.Cond, clauses)}}}
 	case records.Term:
@@ -69,6 +71,33 @@ func translate(c records.Cond, clauses *int) any {
 	}
 	return everything
 }
+
+// fold unites the Terms of one field in an Any, as far as the engine takes their values
+// in one, so that a long list of alternatives is one condition.
+func fold(parts records.Any) []records.Cond {
+	var folded []records.Cond
+	at := make(map[records.Field]int)
+	for _, p := range parts {
+		term, ok := p.(records.Term)
+		if !ok {
+			folded = append(folded, p)
+			continue
+		}
+		if i, ok := at[term.Field]; ok {
+			if all := folded[i].(records.Term); len(all.Values)+len(term.Values) <= maxTerms {
+				all.Values = append(slices.Clip(all.Values), term.Values...)
+				folded[i] = all
+				continue
+			}
+		}
+		at[term.Field] = len(folded)
+		folded = append(folded, term)
+	}
+	return folded
+}
+
+// maxTerms is the most values of one field's condition: what the engine takes by default.
+const maxTerms = 65536
 
 // order translates a sort.
 func order(levels []records.Sort) []any {
@@ -148,29 +177,48 @@ type searched struct {
 	Hits     struct {
 		Total struct{ Value int64 }
 		Hits  []struct {
-			ID     string            `json:"_id"`
-			Source source            `json:"_source"`
-			Sort   []json.RawMessage `json:"sort"`
+			ID      string            `json:"_id"`
+			SeqNo   int64             `json:"_seq_no"`
+			Version int64             `json:"_version"`
+			Source  source            `json:"_source"`
+			Sort    []json.RawMessage `json:"sort"`
 		}
 	}
 	Aggregations json.RawMessage `json:"aggregations"`
 }
 
-// ask sends a search; a part of an answer is no answer.
+// ask sends a search; a part of an answer is no answer. It is asked again when the index
+// was removed in the middle, because another has taken its place (Reindex).
 func (s *Store) ask(ctx context.Context, path string, body object, limit int) (*searched, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
-	var a searched
-	if err := s.json(ctx, request{method: http.MethodPost, path: path, body: text, limit: limit}, &a); err != nil {
-		return nil, err
+	for n := 1; ; n++ {
+		var a searched
+		err := s.json(ctx, request{method: http.MethodPost, path: path, body: text, limit: limit}, &a)
+		var f *failure
+		switch {
+		case errors.As(err, &f) && f.status == http.StatusNotFound:
+			err = fmt.Errorf("%w: %w", records.ErrUnavailable, err)
+		case err != nil:
+			return nil, err
+		case !a.TimedOut && a.Shards.Failed == 0:
+			return &a, nil
+		default:
+			err = fmt.Errorf("%w: opensearch: %d shards did not answer", records.ErrUnavailable, a.Shards.Failed)
+		}
+		if n == maxAsks {
+			return nil, err
+		}
+		if e := sleep(ctx, 50*time.Millisecond<<n); e != nil {
+			return nil, s.ended(ctx)
+		}
 	}
-	if a.TimedOut || a.Shards.Failed > 0 {
-		return nil, fmt.Errorf("%w: opensearch: %d shards did not answer", records.ErrUnavailable, a.Shards.Failed)
-	}
-	return &a, nil
 }
+
+// maxAsks is how often one search or read is asked for while indexes move.
+const maxAsks = 3
 
 // Search implements records.Store. A cursor is a position in the total order, so it
 // needs no point in time, survives restarts, and costs the same at any depth.

@@ -75,7 +75,9 @@ func TestStore(t *testing.T) {
 					if err := s.Close(); err != nil {
 						t.Fatal(err)
 					}
-					return open(t, engines.OpenSearch.URL(t), prefixes[s], some)
+					again := open(t, engines.OpenSearch.URL(t), prefixes[s], some)
+					prefixes[again] = prefixes[s]
+					return again
 				},
 			})
 		})

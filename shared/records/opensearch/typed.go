@@ -114,11 +114,11 @@ func plainName(name string) bool {
 // counts for.
 func engineType(fieldType string) (mapping map[string]any, kind string, fields int) {
 	switch strings.TrimPrefix(fieldType, "repeated ") {
-	case "long", "int", "uint64", "int64":
+	case "long", "uint64", "uint32", "int32":
 		return map[string]any{"type": "long"}, "long", 1
 	case "float", "double":
 		return map[string]any{"type": "double"}, "double", 1
-	case "enum", "dref", "bool", "boolean":
+	case "enum", "dref", "bool":
 		return map[string]any{"type": "keyword", "ignore_above": 1024}, "keyword", 1
 	}
 	return map[string]any{"type": "text", "fields": map[string]any{"keyword": map[string]any{"type": "keyword", "ignore_above": 1024}}}, "text", 2

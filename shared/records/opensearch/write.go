@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -21,7 +22,8 @@ type subject struct {
 	did string
 	ops []int // positions in the Write, in order
 
-	// What was read: whether the document is there, and where it stands.
+	// What was read: from which index, whether the document is there, where it stands.
+	index     string
 	exists    bool
 	seq, term int64
 	fence     uint64
@@ -53,11 +55,35 @@ func (s *Store) Write(ctx context.Context, ops []records.Op) ([]records.Result, 
 	}
 	defer leave()
 	results := make([]records.Result, len(ops))
-	open := s.subjects(ops)
+	for open := s.subjects(ops); len(open) > 0; {
+		n := part(open, ops)
+		if err := s.settle(ctx, open[:n], ops, results); err != nil {
+			return nil, err
+		}
+		open = open[n:]
+	}
+	return results, nil
+}
+
+// part is how many documents are read, decided and written at a time: as many as come
+// before the one with which there would be more than maxWhole to be read whole.
+func part(open []*subject, ops []records.Op) (n int) {
+	for whole := 0; n < len(open); n++ {
+		if patches(open[n], ops) {
+			if whole++; whole > maxWhole {
+				break
+			}
+		}
+	}
+	return n
+}
+
+// settle does the operations of some documents, and fills in their results.
+func (s *Store) settle(ctx context.Context, open []*subject, ops []records.Op, results []records.Result) error {
 	busy := 0
 	for round := 1; len(open) > 0; round++ {
 		if err := s.read(ctx, open, ops); err != nil {
-			return nil, err
+			return err
 		}
 		var changed, again []*subject
 		for _, d := range open {
@@ -71,13 +97,13 @@ func (s *Store) Write(ctx context.Context, ops []records.Op) ([]records.Result, 
 		for _, d := range changed {
 			if d.after.exists && d.after.kind == oip.KindTemplate && d.json == nil {
 				if err := s.addTemplate(ctx, s.writeAlias(), &s.typed, d.after.json); err != nil {
-					return nil, err
+					return err
 				}
 			}
 		}
 		again, overloaded, err := s.bulk(ctx, changed)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, d := range open {
 			for i, op := range d.ops {
@@ -96,15 +122,15 @@ func (s *Store) Write(ctx context.Context, ops []records.Op) ([]records.Result, 
 		if overloaded {
 			busy++
 			if err := sleep(ctx, pauseBefore(busy)); err != nil {
-				return nil, s.ended(ctx)
+				return s.ended(ctx)
 			}
 		}
 	}
-	return results, nil
+	return nil
 }
 
 // pauseBefore is the wait before something is tried again for the n-th time.
-func pauseBefore(n int) time.Duration { return min(50*time.Millisecond<<n, 2*time.Second) }
+func pauseBefore(n int) time.Duration { return pause(n+1, 0) }
 
 // subjects gathers the operations by document, in the order of their first.
 func (s *Store) subjects(ops []records.Op) []*subject {
@@ -226,7 +252,7 @@ func (s *Store) bulk(ctx context.Context, changed []*subject) (again []*subject,
 			d.poison(err.Error())
 			continue
 		}
-		if len(body) > 0 && len(body)+len(lines) > s.opt.MaxBulk {
+		if len(part) > 0 && (len(body)+len(lines) > s.opt.MaxBulk || part[0].index != d.index) {
 			if err := send(); err != nil {
 				return nil, false, err
 			}
@@ -243,14 +269,16 @@ func (s *Store) bulk(ctx context.Context, changed []*subject) (again []*subject,
 
 // sendBulk sends one bulk; halves of it when the engine refuses it as a whole.
 func (s *Store) sendBulk(ctx context.Context, part []*subject, body []byte) (again []*subject, overloaded bool, err error) {
-	s.written.Add(1) // before, so that a reader refreshes although the answer is lost
-	items, err := s.bulkRequest(ctx, s.writeAlias(), body)
+	items, err := s.bulkRequest(ctx, door(part[0].index), body)
+	// Behind the answer, also a lost one: counted before, the Write would seem visible
+	// to a reader whose refresh was done while the bulk was still on its way.
+	s.written.Add(1)
 	var f *failure
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:
 		return nil, false, err
-	case errors.As(err, &f) && !f.passes() && !errors.Is(err, ErrRefused):
+	case errors.As(err, &f) && f.ofBody():
 		if len(part) == 1 {
 			part[0].poison(f.Error())
 			return nil, false, nil
@@ -271,11 +299,13 @@ func (s *Store) sendBulk(ctx context.Context, part []*subject, body []byte) (aga
 	}
 	for i, d := range part {
 		switch item := items[i]; {
-		case item.status < 300 || item.status == 404 && !d.after.exists:
+		case item.status < 300 || item.status == 404 && !d.after.exists && item.kind == "":
 		case item.status == 409 || item.status == 404:
 			again = append(again, d)
 		case item.status == 429 || item.status >= 500 || item.kind == blocked:
 			again, overloaded = append(again, d), true
+		case item.status != http.StatusBadRequest && item.status != http.StatusRequestEntityTooLarge:
+			return nil, false, fmt.Errorf("opensearch: write %s: %w", d.did, &failure{status: item.status, kind: item.kind, reason: item.reason})
 		default:
 			d.poison((&failure{status: item.status, kind: item.kind, reason: item.reason}).Error())
 		}
