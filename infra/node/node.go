@@ -19,8 +19,10 @@ import (
 	"oipnode/shared/indexer"
 	"oipnode/shared/records/embedded"
 	"oipnode/shared/start"
+	"oipnode/shared/state"
 	"oipnode/shared/state/bolt"
 	"oipnode/shared/summary"
+	"oipnode/shared/voice"
 )
 
 // holder names the node in the lease that makes a cycle the only writer. It is the
@@ -43,6 +45,7 @@ type node struct {
 	// caughtUp says that a cycle of this process was through with everything. Only
 	// the loop of cycles uses it.
 	caughtUp bool
+	voice    *voice.Dialogues
 	// closers undo what was opened, the last first.
 	closers []func() error
 }
@@ -144,8 +147,11 @@ func (n *node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if n.voice, err = voice.New(voice.Options{State: n.state, Timeout: c.Voice.DialogueTimeout, Log: n.log}); err != nil {
+		return err
+	}
 	handler := api.New(api.Options{
-		Records: n.records, State: n.state, Auth: auth, Version: assembly.Version,
+		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Version: assembly.Version,
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(), Log: n.display.access(),
 	})
 	cycles := loop{
@@ -160,7 +166,7 @@ func (n *node) run(ctx context.Context) error {
 		n.log.Info("the first index cycle begins after KEEP_DB_DELAY", "delay", cycles.delay, "gateways", c.Chain.Gateways)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serve(ctx, n.listener, handler, n.log) })
+	g.Go(func() error { return serve(ctx, n.listener, handler, n.voice.Close, n.log) })
 	g.Go(func() error { cycles.run(ctx); return nil })
 	return g.Wait()
 }
@@ -207,9 +213,28 @@ func (n *node) refresh(ctx context.Context) {
 	}
 }
 
-// sweep removes expired items from the state file, which nothing else does.
+// sweep removes expired items from the state file, which nothing else does, and with
+// them the events of dialogues that are gone.
 func (n *node) sweep(ctx context.Context) {
-	if _, err := n.state.Sweep(ctx, bolt.MaxSweep); err != nil && ctx.Err() == nil {
-		n.log.Warn("remove expired state", "error", err)
+	for {
+		swept, err := n.state.Sweep(ctx, bolt.MaxSweep)
+		if err == nil {
+			_, err = n.voice.Swept(ctx, keys(swept))
+		}
+		if err != nil && ctx.Err() == nil {
+			n.log.Warn("remove expired state", "error", err)
+		}
+		if err != nil || len(swept) < bolt.MaxSweep {
+			return
+		}
 	}
+}
+
+// keys are those of the items.
+func keys(items []state.Item) []state.Key {
+	list := make([]state.Key, len(items))
+	for i, item := range items {
+		list[i] = item.Key
+	}
+	return list
 }

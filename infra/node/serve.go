@@ -40,8 +40,9 @@ func baseURL(l net.Listener) string {
 
 // serve answers requests until ctx ends, and then those under way, for a while.
 // Every step of a request has its time, so that no client can hold a connection
-// for ever; the handler bounds the answer itself.
-func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+// for ever; the handler bounds the answer itself. ending is called when the end begins,
+// for answers that would go on for long.
+func serve(ctx context.Context, l net.Listener, h http.Handler, ending func(), log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -51,6 +52,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+	server.RegisterOnShutdown(ending)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	select {

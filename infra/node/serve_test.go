@@ -68,7 +68,7 @@ func TestServeFinishesRequests(t *testing.T) {
 			close(begun)
 			<-ctx.Done()
 			_, _ = io.WriteString(w, "finished")
-		}), slog.New(slog.DiscardHandler))
+		}), func() {}, slog.New(slog.DiscardHandler))
 	}()
 	go func() { <-begun; cancel() }()
 	transport := &http.Transport{}
@@ -100,7 +100,7 @@ func TestServeCutsOffRequests(t *testing.T) {
 		ended <- serve(ctx, l, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			close(begun)
 			<-r.Context().Done() // of the connection, not of the node
-		}), slog.New(slog.DiscardHandler))
+		}), func() {}, slog.New(slog.DiscardHandler))
 	}()
 	go func() { <-begun; cancel() }()
 	transport := &http.Transport{}
@@ -123,7 +123,7 @@ func TestServeTellsThatItCannot(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := serve(t.Context(), l, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil {
+	if err := serve(t.Context(), l, http.NotFoundHandler(), func() {}, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("serving a closed listener is no error")
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/state"
+	"oipnode/shared/voice"
 )
 
 // Options are what the handler is made of. Records, State and Auth are needed;
@@ -33,6 +34,8 @@ type Options struct {
 	State   state.Store
 	// Auth tells who sends a request.
 	Auth *access.Authenticator
+	// Voice keeps the dialogues; nil means that there are none.
+	Voice *voice.Dialogues
 	// Version is the node's version, for the health page.
 	Version string
 	// StartHeight is the first block that the node indexes.
@@ -106,6 +109,9 @@ func New(o Options) http.Handler {
 		"/api/health":              {http.MethodGet: s.json(s.health)},
 		"/api/health/keepdb":       {http.MethodGet: s.json(s.keepdb)},
 	} {
+		mux.Handle(path, s.route(m))
+	}
+	for path, m := range s.voiceRoutes() {
 		mux.Handle(path, s.route(m))
 	}
 	if o.Console != nil {

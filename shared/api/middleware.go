@@ -91,12 +91,15 @@ func (s *server) rescue(rec *recorder, r *http.Request) {
 
 var errPanic = errors.New("api: the handler panicked")
 
+// allowedHeaders are those that pages of other origins may send.
+const allowedHeaders = "Authorization, Content-Type, Last-Event-ID, " + secretHeader
+
 // preflight answers OPTIONS.
 func preflight(w http.ResponseWriter, allow string) {
 	h := w.Header()
 	h.Set("Allow", allow)
 	h.Set("Access-Control-Allow-Methods", allow)
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	h.Set("Access-Control-Allow-Headers", allowedHeaders)
 	h.Set("Access-Control-Max-Age", "3600")
 	w.WriteHeader(http.StatusNoContent)
 }

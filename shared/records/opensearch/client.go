@@ -180,6 +180,7 @@ func (s *Store) once(ctx context.Context, r request) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, fmt.Errorf("%w: %w", records.ErrUnavailable, err)
 	}
+	defer func() { _ = res.Body.Close() }() // the transport has read and closed the answer
 	if e.err != nil {
 		return 0, nil, e.err
 	}
