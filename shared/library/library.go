@@ -79,7 +79,7 @@ type FieldError struct {
 
 func (e *FieldError) Error() string {
 	if e.Why != "" {
-		return e.Field + " is refused: " + e.Why
+		return e.Why
 	}
 	return e.Field + " must be " + e.Must
 }

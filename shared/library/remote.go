@@ -2,29 +2,20 @@ package library
 
 import (
 	"context"
-	"io"
 	"net/url"
 	"strings"
 
 	"oipnode/shared/oip"
+	"oipnode/shared/remote"
 )
 
-// Remote reads files somewhere else. Its errors have an errs.Kind and a public message,
-// which says nothing of addresses inside: the class decides whether the source is tried
-// again.
+// Remote reads files somewhere else; remote.Client is one.
 type Remote interface {
 	// CheckURL refuses what can be refused by its text alone.
 	CheckURL(text string) (*url.URL, error)
-	// Open begins to read. The context governs the reading as well. A file that does
-	// not come whole ends with an error, never with an early io.EOF.
-	Open(ctx context.Context, u *url.URL) (*Incoming, error)
-}
-
-// Incoming is a file that is being read.
-type Incoming struct {
-	io.ReadCloser
-	// Name and Type are what the source calls the file; empty when it does not.
-	Name, Type string
+	// Open begins to read. Its errors, and those of the stream, say by their class
+	// whether the source is worth another try, and what may be told of them.
+	Open(ctx context.Context, text string) (*remote.Stream, error)
 }
 
 // arweaveScheme begins the source that is a transaction of Arweave and not a URL.
@@ -53,13 +44,4 @@ func (l *Library) places(source string) []place {
 		all = append(all, place{l.opt.GatewayRemote, strings.TrimRight(base, "/") + "/raw/" + id})
 	}
 	return all
-}
-
-// open begins to read at a place.
-func (p place) open(ctx context.Context) (*Incoming, error) {
-	u, err := p.remote.CheckURL(p.url)
-	if err != nil {
-		return nil, err
-	}
-	return p.remote.Open(ctx, u)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"path"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"oipnode/shared/errs"
 	"oipnode/shared/jobs"
 	"oipnode/shared/media"
+	"oipnode/shared/remote"
 	"oipnode/shared/state"
 )
 
@@ -152,12 +154,13 @@ func worst(failures []error) error {
 }
 
 // copy reads a place to its end and stores it.
-func (l *Library) copy(ctx context.Context, m message, p place) (stored media.Stored, in *Incoming, err error) {
-	if in, err = p.open(ctx); err != nil {
-		return stored, nil, err
+func (l *Library) copy(ctx context.Context, m message, p place) (stored media.Stored, in remote.Info, err error) {
+	stream, err := p.remote.Open(ctx, p.url)
+	if err != nil {
+		return stored, in, err
 	}
-	defer func() { _ = in.Close() }() // what counts is what Read has said
-	body := &counted{from: in}
+	defer func() { _ = stream.Close() }() // what counts is what Read has said
+	body := &counted{from: stream}
 	var told sync.WaitGroup
 	telling, stop := context.WithCancel(ctx)
 	told.Go(func() { l.tell(telling, m, body) })
@@ -167,7 +170,7 @@ func (l *Library) copy(ctx context.Context, m message, p place) (stored media.St
 	if body.failed != nil {
 		err = body.failed // the source's own error, and not what the store made of it
 	}
-	return stored, in, err
+	return stored, stream.Info, err
 }
 
 // counted counts what is read through it, and keeps the error that ended it.
@@ -210,7 +213,7 @@ func (l *Library) tell(ctx context.Context, m message, c *counted) {
 // finish makes a file that is stored a medium: its grant, its place in the owner's list
 // and the end of the item are one Commit. It is done also when the context is over, since
 // all the rest is.
-func (l *Library) finish(ctx context.Context, m message, r row, it item, stored media.Stored, in *Incoming) error {
+func (l *Library) finish(ctx context.Context, m message, r row, it item, stored media.Stored, in remote.Info) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
 	defer cancel()
 	id := hex.EncodeToString(stored.SHA256[:])
@@ -219,7 +222,7 @@ func (l *Library) finish(ctx context.Context, m message, r row, it item, stored 
 	}
 	g := grant{Owner: r.Owner, Manifest: Manifest{
 		MediaID: id, FileSize: stored.Size, SourceURL: it.Source, CreatedAt: r.Created, UserPublicKey: r.PublicKey,
-		OriginalName: cleanName(it.Name, in.Name, it.Source), MimeType: cleanType(in.Type, it.Type), AccessLevel: string(r.Level), Record: it.Record,
+		OriginalName: cleanName(it.Name, in.Name, it.Source), MimeType: cleanType(typed(in), it.Type), AccessLevel: string(r.Level), Record: it.Record,
 	}}
 	if it.Record != "" {
 		g.AccessLevel = it.Level
@@ -258,6 +261,14 @@ func (l *Library) finish(ctx context.Context, m message, r row, it item, stored 
 		}
 		return err
 	})
+}
+
+// typed is the type that a source says, as a header would.
+func typed(in remote.Info) string {
+	if in.Charset == "" {
+		return in.Type
+	}
+	return mime.FormatMediaType(in.Type, map[string]string{"charset": in.Charset})
 }
 
 // failed writes what became of an item, and returns the error that tells the queue the
