@@ -214,6 +214,7 @@ func TestSameContent(t *testing.T) {
 		}
 		// Bob publishes it: everybody sees his manifest, without the query of his URL,
 		// and Ann her own still. Nothing of what others see changes with Ann's having it.
+		w.clock.advance(time.Second)
 		w.fetched(bob, library.Wanted{URL: b + "?signed=secret", Level: library.Public})
 		for _, v := range []access.Viewer{nobody, carla} {
 			m := w.manifest(v, id)

@@ -190,7 +190,8 @@ func worldOver(t testing.TB, c *clock, s stores, change ...func(*library.Options
 	t.Cleanup(func() { closed(t, store.Close()) })
 	w := &world{TB: t, clock: c, state: s.state, media: s.media, queue: s.queue, records: store, source: newSource(t), log: &journal{}}
 	w.opt = library.Options{State: s.state, Media: s.media, Queue: s.queue, Remote: w.source.client(t), Records: store, Now: c.Now,
-		Log: slog.New(slog.NewTextHandler(w.log, nil))}
+		Gateways: []string{w.source.URL},
+		Log:      slog.New(slog.NewTextHandler(w.log, nil))}
 	for _, ch := range change {
 		ch(&w.opt)
 	}

@@ -17,7 +17,7 @@ import (
 // Status is how far a job or an item is.
 type Status string
 
-// The states. A job is queued until one of its items is begun, and ends with the last
+// The states. A job is running while one of its items is or was, and ends with the last
 // of them: as done when at least one was fetched, else as failed.
 const (
 	Queued  Status = "queued"
@@ -119,7 +119,7 @@ func (r *row) job() Job {
 	}
 	switch {
 	case done+failed < len(r.Items):
-		if done+failed > 0 {
+		if done > 0 {
 			j.Status = Running
 		}
 	case done > 0:
