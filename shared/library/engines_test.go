@@ -79,7 +79,7 @@ func newCloud(t testing.TB, change ...func(*library.Options)) *world {
 	url := made(name, map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":"%d"}`, out.Attributes["QueueArn"], library.MaxAttempts+1)})
 	q, err := sqs.New(sqs.Options{Client: queues, URL: url, DeadURL: dead})
 	must(err)
-	return worldOver(t, newClock(), stores{kept, objects, cloudQueue{q, queues, dead}}, append([]func(*library.Options){func(o *library.Options) { o.Now = nil }}, change...)...)
+	return worldOver(t, newClock(), stores{state: kept, media: objects, queue: cloudQueue{q, queues, dead}}, append([]func(*library.Options){func(o *library.Options) { o.Now = nil }}, change...)...)
 }
 
 // cloudQueue is SQS with a look at the dead letters.

@@ -157,19 +157,28 @@ type stores struct {
 	state state.Store
 	media media.Store
 	queue queue
+	// records and source may be shared by worlds; nil means own ones.
+	records records.Store
+	source  *source
 }
 
 // newWorld has the embedded stores; change may replace any option.
 func newWorld(t testing.TB, change ...func(*library.Options)) *world {
 	t.Helper()
 	c := newClock()
+	return worldOver(t, c, embeddedStores(t, c), change...)
+}
+
+// embeddedStores are empty ones in a folder of the test.
+func embeddedStores(t testing.TB, c *clock) stores {
+	t.Helper()
 	dir := t.TempDir()
 	kept, err := bolt.Open(filepath.Join(dir, "state.db"), bolt.Options{Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closed(t, kept.Close()) })
-	q, err := local.Open(filepath.Join(dir, "jobs.db"), local.Options{})
+	q, err := local.Open(filepath.Join(dir, "jobs.db"), local.Options{Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,18 +187,22 @@ func newWorld(t testing.TB, change ...func(*library.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return worldOver(t, c, stores{kept, f, localQueue{q}}, change...)
+	return stores{state: kept, media: f, queue: localQueue{q}}
 }
 
+// worldOver makes what is missing of records and source.
 func worldOver(t testing.TB, c *clock, s stores, change ...func(*library.Options)) *world {
 	t.Helper()
-	store, err := embedded.Open(context.Background(), filepath.Join(t.TempDir(), "records"), embedded.Options{})
-	if err != nil {
-		t.Fatal(err)
+	if s.records == nil {
+		store, err := embedded.Open(context.Background(), filepath.Join(t.TempDir(), "records"), embedded.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { closed(t, store.Close()) })
+		s.records, s.source = store, newSource(t)
 	}
-	t.Cleanup(func() { closed(t, store.Close()) })
-	w := &world{TB: t, clock: c, state: s.state, media: s.media, queue: s.queue, records: store, source: newSource(t), log: &journal{}}
-	w.opt = library.Options{State: s.state, Media: s.media, Queue: s.queue, Remote: w.source.client(t), Records: store, Now: c.Now,
+	w := &world{TB: t, clock: c, state: s.state, media: s.media, queue: s.queue, records: s.records, source: s.source, log: &journal{}}
+	w.opt = library.Options{State: s.state, Media: s.media, Queue: s.queue, Remote: w.source.client(t), Records: s.records, Now: c.Now,
 		Gateways: []string{w.source.URL},
 		Log:      slog.New(slog.NewTextHandler(w.log, nil))}
 	for _, ch := range change {

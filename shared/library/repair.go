@@ -56,12 +56,14 @@ type position struct {
 	After string `json:"after"`
 }
 
-// The phases, in their order.
+// The phases. Behind the last one comes the first again.
 const (
 	phaseJobs    = "jobs"
 	phaseObjects = "objects"
 	phaseSweep   = "sweep"
 )
+
+var phaseAfter = map[string]string{phaseJobs: phaseObjects, phaseObjects: phaseSweep, phaseSweep: phaseJobs}
 
 var positionKey = state.Key{Space: "media-repair", ID: "position"}
 
@@ -96,9 +98,9 @@ func (l *Library) Repair(ctx context.Context, grace time.Duration) (Repaired, er
 			return done, fmt.Errorf("repair media: %s: %w", at.Phase, err)
 		}
 		at.After = after
+		end := after == "" && at.Phase == phaseSweep
 		if after == "" {
-			done.Complete = at.Phase == phaseSweep
-			at.Phase = map[string]string{phaseJobs: phaseObjects, phaseObjects: phaseSweep}[at.Phase]
+			at.Phase = phaseAfter[at.Phase]
 		}
 		text, err := json.Marshal(at)
 		if err != nil {
@@ -107,6 +109,7 @@ func (l *Library) Repair(ctx context.Context, grace time.Duration) (Repaired, er
 		if err := l.opt.State.Commit(ctx, state.Put(positionKey, text)); err != nil {
 			return done, fmt.Errorf("repair media: %w", err)
 		}
+		done.Complete = end
 	}
 	return done, nil
 }

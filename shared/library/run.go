@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -257,7 +258,7 @@ func (l *Library) finish(ctx context.Context, m message, r row, it item, stored 
 		}
 		err = l.opt.State.Commit(ctx, append(ops, more...)...)
 		if errors.Is(err, state.ErrConflict) && l.marked(ctx, id) {
-			return errs.E(errs.Unavailable, "the file was being tidied up at this moment", err)
+			return errs.E(errs.Unavailable, "the file was being tidied up at this moment", nil)
 		}
 		return err
 	})
@@ -335,10 +336,11 @@ func kindOf(code string) *errs.Kind {
 
 // cleanName is the first of the names that is one, else the last part of the source.
 func cleanName(record, remote, source string) string {
-	if id, ok := transaction(source); ok {
-		source = id
+	last, ok := transaction(source)
+	if u, err := url.Parse(source); !ok && err == nil {
+		last = u.Path
 	}
-	for _, name := range []string{record, remote, path.Base(withoutQuery(source)), "file"} {
+	for _, name := range []string{record, remote, last} {
 		name = strings.Map(func(c rune) rune {
 			if unicode.IsControl(c) || unicode.Is(unicode.Cf, c) || c == unicode.ReplacementChar {
 				return -1
