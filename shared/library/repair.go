@@ -15,6 +15,10 @@ import (
 	"oipnode/shared/state"
 )
 
+// Grace is the usual grace time of a repair: how old an object without a grant must be
+// before it is removed.
+const Grace = 24 * time.Hour
+
 const (
 	// repairPage is how many rows and objects are looked at between two notes of how
 	// far it is.
