@@ -58,8 +58,10 @@ run: build ## start the local node; GATEWAY=https://… or the sample chain
 # A function as it ships, but for this machine, over real engines and beside a gateway
 # that serves the sample chain: make invoke FUNCTION=keepdb EVENT=events/keepdb.json.
 # GATEWAY=https://… takes a live one. What it indexes stays until make engines-stop.
+# REPEAT=2 hands the event over twice: the second time the process is warm.
 FUNCTION ?= keepdb
 EVENT    ?= events/$(FUNCTION).json
+REPEAT   ?= 1
 LISTEN   ?= 127.0.0.1:3000
 STACK     = $(ENGINES) run build/awslocal -gateways '$(GATEWAY)' -env build/stack.env --
 LOCAL     = -template template.yaml -env build/stack.env
@@ -72,7 +74,7 @@ build-local: # the functions and the tools that run them, for this machine
 
 .PHONY: invoke
 invoke: build-local engines ## run FUNCTION on EVENT, without AWS and without containers
-	@$(STACK) build/lambdalocal invoke $(LOCAL) -name $(FUNCTION) -binary build/local/$(FUNCTION)/bootstrap -event $(EVENT)
+	@$(STACK) build/lambdalocal invoke $(LOCAL) -name $(FUNCTION) -binary build/local/$(FUNCTION)/bootstrap -event $(EVENT) -repeat $(REPEAT)
 
 .PHONY: invoke-api
 invoke-api: build-local engines ## serve HTTP at LISTEN through the function api

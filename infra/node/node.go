@@ -212,7 +212,7 @@ func (n *node) indexing() indexer.Options {
 
 // refresh makes the shared summary anew when it is due.
 func (n *node) refresh(ctx context.Context) {
-	r := summary.Refresher{Records: n.records, State: n.state, Every: n.config.Index.RefreshCycles, Now: time.Now}
+	r := summary.Refresher{Records: summary.Opened(n.records), State: n.state, Every: n.config.Index.RefreshCycles, Now: time.Now}
 	if _, _, err := r.Run(ctx, false); err != nil && ctx.Err() == nil {
 		n.log.Warn("refresh the shared summary", "error", err)
 	}
