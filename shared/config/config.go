@@ -139,6 +139,8 @@ const (
 type Media struct {
 	MaxBytes int64
 	Timeout  time.Duration
+	// Ports are those that the URL of a file may have.
+	Ports []int
 	// AllowPrivate lets a fetch reach private addresses; for tests only.
 	AllowPrivate bool
 }

@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 			RegistryRoot: "oip:registry", RelayProxy: true,
 		},
 		HTTP:   HTTP{Operations: OperationsLoopback},
-		Media:  Media{MaxBytes: 5 << 30, Timeout: 15 * time.Minute},
+		Media:  Media{MaxBytes: 5 << 30, Timeout: 15 * time.Minute, Ports: []int{80, 443}},
 		Voice:  Voice{DialogueTimeout: 30 * time.Minute},
 		Memory: Memory{WarningPercent: 80, CriticalPercent: 90, MaxGoroutines: 10000},
 		Node:   Node{Listen: "127.0.0.1:3005", DataDir: "./data"},
@@ -181,6 +181,9 @@ func TestValues(t *testing.T) {
 			"1024": int64(1024), "5120GiB": int64(5 << 40)}, []string{"0", "5121GiB"}},
 		{"MEDIA_TIMEOUT", func(c Config) any { return c.Media.Timeout }, map[string]any{
 			"1s": time.Second, "24h": day}, []string{"0", "25h", "900"}},
+		{"MEDIA_PORTS", func(c Config) any { return c.Media.Ports }, map[string]any{
+			"80": []int{80}, " 443, 8080,0443,": []int{443, 8080}, "1,65535": []int{1, 65535}},
+			[]string{",", "0", "65536", "-1", "http", "80;443", "80-90", manyEntries("%d1", 101)}},
 		{"MEDIA_ALLOW_PRIVATE", func(c Config) any { return c.Media.AllowPrivate }, map[string]any{
 			"true": true}, []string{"maybe"}},
 		{"DIALOGUE_TIMEOUT", func(c Config) any { return c.Voice.DialogueTimeout }, map[string]any{

@@ -139,6 +139,8 @@ func table(c *Config) []variable {
 			meaning: "largest file that is fetched"},
 		{name: "MEDIA_TIMEOUT", preset: "15m", kind: duration(&c.Media.Timeout, time.Second, day, false),
 			meaning: "longest time that one fetch may take"},
+		{name: "MEDIA_PORTS", preset: "80,443", kind: ports(&c.Media.Ports, 100),
+			meaning: "ports that the URL of a fetched file may have"},
 		{name: "MEDIA_ALLOW_PRIVATE", preset: "false", kind: boolean(&c.Media.AllowPrivate, false),
 			meaning: "for tests only: fetch from private addresses too"},
 		{name: "DIALOGUE_TIMEOUT", preset: "30m", kind: duration(&c.Voice.DialogueTimeout, time.Second, 30*day, false),
