@@ -67,6 +67,14 @@ func (v Verified) Soul() string {
 	return v.gun.soul
 }
 
+// Size is about how many bytes the record takes.
+func (v Verified) Size() int {
+	if v.gun == nil {
+		return len(v.tx.Data)
+	}
+	return len(v.gun.data)
+}
+
 // Encrypted reports whether only the holder of a key can read the record's data.
 func (v Verified) Encrypted() bool { return v.gun != nil && v.gun.encrypted }
 
