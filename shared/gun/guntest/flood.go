@@ -51,11 +51,7 @@ func flooded(floods []Flood, soul string) graph {
 		if !ok || err != nil || i < 0 || i >= f.Count || f.Absent || f.Soul(i) != base {
 			continue
 		}
-		g := graph{}
-		if err := g.put(base, parse(f.record(i).node())); err != nil {
-			panic("guntest: " + err.Error())
-		}
-		return g
+		return build(Put{base, f.record(i).node()})
 	}
 	return nil
 }

@@ -41,6 +41,15 @@ func (n *node) set(m member) {
 // graph is a graph in memory; the peer's lock guards it.
 type graph map[string]*node
 
+// build is a graph of what the test itself has made.
+func build(put Put) graph {
+	g := graph{}
+	if err := g.put(put.Soul, parse(put.Data)); err != nil {
+		panic("guntest: " + err.Error())
+	}
+	return g
+}
+
 // put unites an object with the node of a soul, as GUN does: what the object does
 // not name stays, objects in it become nodes of their own, lists their JSON text.
 // GUN's own keys are not data.

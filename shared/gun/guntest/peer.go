@@ -61,14 +61,6 @@ type fact struct {
 	at     int64
 }
 
-// Deletion is an entry of the deletion registry.
-type Deletion struct {
-	DID string
-	// By is the public key, or the node id, of who deleted it.
-	By string
-	At int64 // unix ms
-}
-
 // NewPeer returns a peer without records. It can be used as a handler at once;
 // Start gives it a port of its own.
 func NewPeer(opts Options) *Peer {
@@ -150,11 +142,8 @@ func (p *Peer) Publish(r Record) string {
 	if f.at == 0 {
 		f.at = p.tick()
 	}
-	p.write(soul, r.node())
+	p.write(r.puts(p.opts.Root, f.at)...)
 	p.facts[soul] = f
-	if r.NodeID != "" {
-		p.register(r.NodeID, soul, r.Type, r.publicKey(), f.at)
-	}
 	return soul
 }
 
@@ -187,15 +176,7 @@ func (p *Peer) Withdraw(soul string) {
 func (p *Peer) Register(nodeID, soul, recordType, publicKey string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.register(nodeID, soul, recordType, publicKey, p.tick())
-}
-
-func (p *Peer) register(nodeID, soul, recordType, publicKey string, at int64) {
-	p.write(IndexSoul(p.opts.Root, recordType), fmt.Sprintf(`{%s:{"soul":%s,"nodeId":%s,"timestamp":%d}}`,
-		quote(soul), quote(soul), quote(nodeID), at))
-	p.write(NodeSoul(p.opts.Root, nodeID, soul), fmt.Sprintf(
-		`{"did":%s,"soul":%s,"recordType":%s,"creatorPubKey":%s,"nodeId":%s,"timestamp":%d,"oipVersion":"0.8.0"}`,
-		quote(DID(soul)), quote(soul), quote(recordType), quote(publicKey), quote(nodeID), at))
+	p.write(registration(p.opts.Root, nodeID, soul, recordType, publicKey, p.tick())...)
 }
 
 // Delete writes an entry of the deletion registry: by is the public key, or the
@@ -205,14 +186,7 @@ func (p *Peer) Delete(did, by string) {
 	defer p.mu.Unlock()
 	d := Deletion{DID: did, By: by, At: p.tick()}
 	p.deletions[did] = d
-	p.write(DeletedIndex, `{`+quote(did)+`:true}`)
-	p.write(DeletedSoul(did), d.node())
-}
-
-// node is the entry as it is put into the graph.
-func (d Deletion) node() string {
-	return fmt.Sprintf(`{"did":%s,"deletedAt":%s,"deletedBy":%s,"timestamp":%d}`, quote(d.DID),
-		quote(time.UnixMilli(d.At).UTC().Format("2006-01-02T15:04:05.000Z")), quote(d.By), d.At)
+	p.write(d.Puts()...)
 }
 
 // tick moves the peer's clock. p.mu is held.
@@ -221,15 +195,18 @@ func (p *Peer) tick() int64 {
 	return p.clock
 }
 
-// write puts a JSON text of the test's own making. p.mu is held.
-func (p *Peer) write(soul, text string) {
-	if err := p.put(soul, text); err != nil {
-		panic("guntest: " + err.Error())
+// write puts what the test itself has made. p.mu is held.
+func (p *Peer) write(puts ...Put) {
+	for _, put := range puts {
+		if err := p.put(put); err != nil {
+			panic("guntest: " + err.Error())
+		}
 	}
 }
 
-func (p *Peer) put(soul, text string) error {
-	if err := p.graph.put(soul, parse(text)); err != nil {
+func (p *Peer) put(put Put) error {
+	soul := put.Soul
+	if err := p.graph.put(soul, parse(put.Data)); err != nil {
 		return err
 	}
 	n := p.graph[soul]

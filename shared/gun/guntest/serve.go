@@ -134,7 +134,7 @@ func (p *Peer) servePut(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.mu.Lock()
-	err = p.put(soul, string(data.Raw()))
+	err = p.put(Put{soul, string(data.Raw())})
 	p.mu.Unlock()
 	if err != nil {
 		p.fail(w, r, d, http.StatusInternalServerError, "The data cannot be stored")

@@ -90,12 +90,8 @@ func (p *Peer) forgeDeletion(d draw, did string, members []member) []member {
 	if members != nil || !d.hits(ForgedDeletion) {
 		return members
 	}
-	g := graph{}
 	forged := Deletion{DID: did, By: Thief().Modulus, At: firstAt}
-	if err := g.put(did, parse(forged.node())); err != nil {
-		panic("guntest: " + err.Error())
-	}
-	return g[did].members
+	return build(Put{did, forged.node()})[did].members
 }
 
 // spoilRecord applies the faults of a record, or of a part of one.
