@@ -51,6 +51,10 @@ const (
 	CacheHits
 	CacheMisses
 	DialogueExpiries
+	GunRecordsIndexed
+	GunRecordsRejected
+	GunRecordsDeleted
+	GunErrors
 	ColdStarts
 
 	counters
@@ -87,6 +91,7 @@ type Timing uint8
 // The timings.
 const (
 	CycleDuration Timing = iota
+	GunCycleDuration
 	APILatency
 
 	timings
