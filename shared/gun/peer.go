@@ -72,7 +72,7 @@ const (
 	maxBatch      = 100
 	maxBatchBytes = 2 << 20
 	// batchWait is how long a batch waits for more.
-	batchWait = 100 * time.Millisecond
+	batchWait = 20 * time.Millisecond
 )
 
 // count changes the run's counts.

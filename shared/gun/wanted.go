@@ -9,23 +9,23 @@ import (
 	"oipnode/shared/records"
 )
 
-// published are types that are known without having seen them: of templates that the
+// knownTypes are types that are known without having seen them: of templates that the
 // network has published, and of what its clients ask for. A type is asked for by its
 // name, and a registry cannot be asked which it has.
-var published = []string{
+var knownTypes = []string{
 	"accessControl", "artworkFlags", "audio", "basic", "conversationSession", "exercise", "image", "mealPlan", "modelProvider",
 	"music", "musicCredit", "musicDeal", "musicParty", "musicRelease", "musicTrack", "musicWork", "nutritionalInfo",
 	"organization", "playlist", "post", "recipe", "text", "video", "workout", "workoutSchedule",
 }
 
 // types are the record types whose registry indexes are asked for: those of the
-// configuration, or else all that can be known of: the published ones, those of the
+// configuration, or else all that can be known of: knownTypes, those of the
 // templates in the index, and those of its records. Types that are not wanted are left
 // out. They are sorted, so that each cycle goes on where the last one stopped.
 func (c *cycle) types(ctx context.Context) ([]string, error) {
 	all := slices.Clone(c.opt.Types)
 	if c.opt.Types == nil {
-		all = slices.Clone(published)
+		all = slices.Clone(knownTypes)
 		for _, of := range []struct {
 			kind oip.Kind
 			by   records.Field
