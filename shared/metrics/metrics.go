@@ -51,6 +51,9 @@ const (
 	CacheHits
 	CacheMisses
 	DialogueExpiries
+	ProcessedExpiries
+	JobExpiries
+	OtherExpiries
 	GunRecordsIndexed
 	GunRecordsRejected
 	GunRecordsDeleted
