@@ -10,8 +10,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// binary is the node as it ships, built once for all tests.
-var binary string
+// nodeBinary is the node as it ships, built once for all tests.
+var nodeBinary string
 
 func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
@@ -22,8 +22,8 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "oipnode")
-	build := exec.Command("go", "build", "-o", binary, "../node")
+	nodeBinary = filepath.Join(dir, "oipnode")
+	build := exec.Command("go", "build", "-o", nodeBinary, "../node")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the node:", err)

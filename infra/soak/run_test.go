@@ -15,7 +15,7 @@ import (
 // everything else must hold as in a long one.
 func TestSoak(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	s, err := readSettings([]string{"-binary", binary, "-out", out, "-minutes", "0.12", "-rate", "60", "-dialogues", "1200"}, io.Discard)
+	s, err := readSettings([]string{"-binary", nodeBinary, "-out", out, "-minutes", "0.12", "-rate", "60", "-dialogues", "1200"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestInterrupted(t *testing.T) {
 	t.Setenv("TMPDIR", tmp)
 	ctx, cancel := context.WithCancel(t.Context())
 	said := &announced{when: "of load on", do: cancel}
-	code := run(ctx, []string{"-binary", binary, "-out", filepath.Join(tmp, "out"), "-minutes", "1"}, said)
+	code := run(ctx, []string{"-binary", nodeBinary, "-out", filepath.Join(tmp, "out"), "-minutes", "1"}, said)
 	if code != exitFailed || !strings.Contains(said.String(), context.Canceled.Error()) {
 		t.Errorf("code %d: %s", code, said)
 	}
