@@ -37,7 +37,7 @@ func leaveExpired(t *testing.T, path string) {
 
 func TestSettings(t *testing.T) {
 	s, err := readSettings(nil, io.Discard)
-	if err != nil || s.length != 10*time.Minute || s.rate != 200 || s.dialogues != 10_000 || s.timeout != 30*time.Second || s.interval != time.Second || s.warmUp() != 2*time.Minute {
+	if err != nil || s.length != 10*time.Minute || s.rate != 200 || s.dialogues != 10_000 || s.timeout != 30*time.Second || s.interval != time.Second || s.processed != time.Minute || s.warmUp() != 3*time.Minute || s.souls != 1_000_000 || s.fetches != 1000 {
 		t.Errorf("%+v, %v", s, err)
 	}
 	s, err = readSettings([]string{"-minutes", "1"}, io.Discard)

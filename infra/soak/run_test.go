@@ -15,7 +15,7 @@ import (
 // everything else must hold as in a long one.
 func TestSoak(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	s, err := readSettings([]string{"-binary", nodeBinary, "-out", out, "-minutes", "0.12", "-rate", "60", "-dialogues", "1200"}, io.Discard)
+	s, err := readSettings([]string{"-binary", nodeBinary, "-out", out, "-minutes", "0.12", "-rate", "60", "-dialogues", "1200", "-souls", "5000"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestNoNode(t *testing.T) {
 func TestInspect(t *testing.T) {
 	dir := t.TempDir()
 	var r result
-	inspect(t.Context(), filepath.Join(dir, "state.db"), &r)
+	inspect(t.Context(), filepath.Join(dir, "state.db"), nil, &r)
 	for _, c := range r.Checks {
 		if !c.OK {
 			t.Errorf("an empty file: %s: %s", c.Name, c.Said)
@@ -124,7 +124,7 @@ func TestInspect(t *testing.T) {
 	path := filepath.Join(dir, "old.db")
 	leaveExpired(t, path)
 	r = result{}
-	inspect(t.Context(), path, &r)
+	inspect(t.Context(), path, nil, &r)
 	if len(r.Checks) != 2 || r.Checks[0].OK || !strings.HasPrefix(r.Checks[0].Said, "3 rows") || !r.Checks[1].OK {
 		t.Errorf("%+v", r.Checks)
 	}
@@ -133,7 +133,7 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = result{}
-	if inspect(t.Context(), damaged, &r); len(r.Checks) != 1 || r.Checks[0].OK {
+	if inspect(t.Context(), damaged, nil, &r); len(r.Checks) != 1 || r.Checks[0].OK {
 		t.Errorf("%+v", r.Checks)
 	}
 }

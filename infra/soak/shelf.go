@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"oipnode/shared/upstream"
 )
 
 // shelfFiles is how many different files there are. They are fetched again and again:
@@ -25,42 +25,29 @@ const smallest = 1_000_000
 type shelf struct {
 	largest int64
 	// noise is what the files are made of, each from another place on.
-	noise    []byte
-	server   *http.Server
-	listener net.Listener
-	ended    chan error
+	noise  []byte
+	server upstream.Server
 }
 
 // openShelf serves files of 1 MB to largest on a port of its own.
-func openShelf(ctx context.Context, largest int64) (*shelf, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &shelf{largest: max(largest, smallest), noise: make([]byte, mebibyte), listener: l, ended: make(chan error, 1)}
+func openShelf(largest int64) (*shelf, error) {
+	s := &shelf{largest: max(largest, smallest), noise: make([]byte, mebibyte)}
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(s.noise) // never fails
-	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
-	go func() { s.ended <- s.server.Serve(l) }()
-	return s, nil
-}
-
-func (s *shelf) close() error {
-	err := s.server.Close()
-	if ended := <-s.ended; !errors.Is(ended, http.ErrServerClosed) {
-		err = errors.Join(err, ended)
+	if err := s.server.Start(s); err != nil {
+		return nil, fmt.Errorf("serve the media: %w", err)
 	}
-	return err
+	return s, nil
 }
 
 // port is the only one that the node may fetch from.
 func (s *shelf) port() string {
-	return strconv.Itoa(s.listener.Addr().(*net.TCPAddr).Port)
+	_, port, _ := net.SplitHostPort(s.server.Address())
+	return port
 }
 
 // url is the address of file i.
 func (s *shelf) url(i int) string {
-	return fmt.Sprintf("http://%s/file/%d", s.listener.Addr(), i%shelfFiles)
+	return fmt.Sprintf("http://%s/file/%d", s.server.Address(), i%shelfFiles)
 }
 
 // size is that of file i.

@@ -94,16 +94,18 @@ type check struct {
 
 // result is all that is known at the end.
 type result struct {
-	Started  time.Time         `json:"started"`
-	Minutes  float64           `json:"minutes"`
-	WarmUp   float64           `json:"warmUpSeconds"`
-	Machine  string            `json:"machine"`
-	Load     map[string]counts `json:"load"`
-	Rest     [2]reading        `json:"rest"`
-	Outcomes []outcome         `json:"outcomes"`
-	Checks   []check           `json:"checks"`
-	Passed   bool              `json:"passed"`
-	Samples  []reading         `json:"samples"`
+	Started time.Time         `json:"started"`
+	Minutes float64           `json:"minutes"`
+	WarmUp  float64           `json:"warmUpSeconds"`
+	Machine string            `json:"machine"`
+	Load    map[string]counts `json:"load"`
+	// Souls is how many ids of the GUN peer were processed.
+	Souls    int64      `json:"souls"`
+	Rest     [2]reading `json:"rest"`
+	Outcomes []outcome  `json:"outcomes"`
+	Checks   []check    `json:"checks"`
+	Passed   bool       `json:"passed"`
+	Samples  []reading  `json:"samples"`
 }
 
 // conclude fills in whether all held.
