@@ -21,9 +21,11 @@ const (
 	repairPage = 100
 	// repairReserve is what is left of the context's time when a repair stops.
 	repairReserve = 45 * time.Second
-	// maxResent is how often a job is sent again, and maxRefetch how often an object that
-	// is gone is asked for, before it is given up.
+	// maxResent is how often a job is sent again that was begun and has come to no end,
+	// and maxRefetch how often an object that is gone is asked for, before it is given up.
 	maxResent, maxRefetch = 3, 3
+	// maxDoubled is how often the time doubles after which a job is sent once more.
+	maxDoubled = 4
 	// maxPlaces is how many of the sources of an object that is gone are tried.
 	maxPlaces = 8
 )
@@ -144,7 +146,9 @@ func next(rows []state.Item, page int) string {
 	return rows[len(rows)-1].ID
 }
 
-// repairJob sends a job again of which nothing was heard for long, or gives it up.
+// repairJob sends a job again of which nothing was heard for long, or gives it up. One
+// that was never begun may be waiting behind others for its turn, so it is never given up,
+// and sent again less and less often.
 func (l *Library) repairJob(ctx context.Context, open state.Item, done *Repaired) error {
 	r, err := l.job(ctx, open.ID)
 	switch {
@@ -152,9 +156,9 @@ func (l *Library) repairJob(ctx context.Context, open state.Item, done *Repaired
 		return err
 	case r.version == 0: // it expired in this very moment
 		return nil
-	case l.opt.Now().Sub(r.Updated) < l.opt.Quiet:
+	case l.opt.Now().Sub(r.Updated) < l.opt.Quiet<<min(r.Resent, maxDoubled):
 		return nil
-	case r.Resent >= maxResent:
+	case r.Resent >= maxResent && r.begun():
 		done.Ended++
 		return l.end(ctx, r.ID, errs.E(errs.Unavailable, "it was tried again and again, and came to no end", nil))
 	case l.opt.Queue == nil:

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,22 +70,42 @@ func TestRepairJobs(t *testing.T) {
 		t.Errorf("done: %+v", r)
 	}
 
+	// One that nobody has begun is sent again less and less often.
 	if j, err = silent.Request(t.Context(), ann, library.Wanted{URL: url}); err != nil {
 		t.Fatal(err)
 	}
-	for range 3 {
-		w.clock.advance(3 * time.Hour)
-		if r, err := silent.Repair(t.Context(), grace); err != nil || r.Resent != 1 {
-			t.Errorf("%+v, %v", r, err)
+	var hours []int
+	for hour := range 100 {
+		w.clock.advance(time.Hour)
+		if r, err := silent.Repair(t.Context(), grace); err != nil || r.Ended != 0 {
+			t.Fatalf("%+v, %v", r, err)
+		} else if r.Resent > 0 {
+			hours = append(hours, hour)
 		}
 	}
-	w.clock.advance(3 * time.Hour)
-	if r, err := silent.Repair(t.Context(), grace); err != nil || r.Ended != 1 {
-		t.Errorf("at last: %+v, %v", r, err)
+	if !slices.Equal(hours, []int{1, 5, 13, 29, 61, 93}) {
+		t.Errorf("it was sent again at the hours %v", hours)
+	}
+	// One that was begun and comes to no end is given up.
+	ctx, cancel := context.WithCancel(t.Context())
+	url = w.source.put("/kills", func(http.ResponseWriter, *http.Request) { cancel() })
+	if j, err = silent.Request(t.Context(), ann, library.Wanted{URL: url}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Run(ctx, jobs.Job{Body: fmt.Appendf(nil, `{"job":%q,"item":0}`, j.ID), Attempt: 1}); err == nil {
+		t.Error("it was done")
+	}
+	for n, want := range []library.Repaired{{Resent: 1}, {Resent: 1}, {Resent: 1}, {Ended: 1}} {
+		w.clock.advance(18 * time.Hour)
+		r, err := silent.Repair(t.Context(), grace)
+		if err != nil || r.Resent < want.Resent || r.Ended != want.Ended {
+			t.Errorf("repair %d: %+v, %v", n, r, err)
+		}
 	}
 	if got := w.job(ann, j.ID); got.Status != library.Failed || got.Reason == "" {
 		t.Errorf("%+v", got)
 	}
+	w.clock.advance(8 * 24 * time.Hour)
 
 	// A request whose job cannot be queued fails, and leaves nothing that is under way.
 	full := w.another(func(o *library.Options) { o.Queue = fullQueue{} })

@@ -135,6 +135,11 @@ func (r *row) over() bool {
 	return !slices.ContainsFunc(r.Items, func(it item) bool { return !it.Status.over() })
 }
 
+// begun says that somebody has tried one of the items that are left.
+func (r *row) begun() bool {
+	return slices.ContainsFunc(r.Items, func(it item) bool { return !it.Status.over() && (it.Status == Running || it.Kind != "") })
+}
+
 // The spaces of the state store. Each job, owner and medium has one of its own, which a
 // DynamoDB table keeps as a partition of its own; two are walked through by Repair.
 const (
