@@ -120,7 +120,7 @@ func TestProc(t *testing.T) {
 	if _, after, err := memory(os.Getpid()); err != nil || after < private+48*mebibyte || held[0] != 1 {
 		t.Errorf("%d bytes before, %d after 64 MiB, %v", private, after, err)
 	}
-	few, err := files(os.Getpid())
+	few, err := openFiles(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,13 +131,13 @@ func TestProc(t *testing.T) {
 		}
 		defer func() { _ = f.Close() }()
 	}
-	if many, err := files(os.Getpid()); err != nil || many < few+15 {
+	if many, err := openFiles(os.Getpid()); err != nil || many < few+15 {
 		t.Errorf("%d files, then %d, %v", few, many, err)
 	}
 	if _, _, err := memory(1 << 30); !errors.Is(err, errProc) {
 		t.Errorf("no process: %v", err)
 	}
-	if _, err := files(1 << 30); !errors.Is(err, errProc) {
+	if _, err := openFiles(1 << 30); !errors.Is(err, errProc) {
 		t.Errorf("no process: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 )
@@ -90,6 +91,7 @@ func (p *process) read(logs io.Reader, serving chan<- string) {
 			case serving <- line.URL:
 			default:
 			}
+		case strings.Contains(scanner.Text(), allowPrivate) && line.Level == "WARN":
 		case line.Level == "WARN", line.Level == "ERROR":
 			p.mu.Lock()
 			if p.count++; len(p.complaints) < keptLines {

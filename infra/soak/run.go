@@ -2,19 +2,20 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"oipnode/shared/state/bolt"
 )
 
 const (
@@ -61,7 +62,17 @@ func soak(ctx context.Context, s settings, stderr io.Writer) (r *result, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, water.server.Close()) }()
-	p, err := startNode(ctx, s.binary, environment(s, src, water, dir))
+	media, err := openShelf(s.largest)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, media.server.Close()) }()
+	secret := rand.Text() + rand.Text()
+	env := environment(s, dir, map[string]string{
+		"ARWEAVE_GATEWAYS": src.server.URL(), "BOOTSTRAP_CREATORS": src.bootstrap, "GUN_EXTERNAL_PEERS": water.url(),
+		"MEDIA_PORTS": media.port(), "JWT_SECRET": secret,
+	})
+	p, err := startNode(ctx, s.binary, env)
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +81,12 @@ func soak(ctx context.Context, s settings, stderr io.Writer) (r *result, err err
 		return nil, err
 	}
 	r = &result{Started: time.Now().UTC(), Minutes: s.length.Minutes(), WarmUp: s.warmUp().Seconds(), Machine: machine(), Load: map[string]counts{}}
-	fmt.Fprintf(stderr, "soak: %v of load on %s: %d requests a second, %d dialogues\n", s.length, p.url, s.rate, s.dialogues)
+	fmt.Fprintf(stderr, "soak: %v of load on %s: %d requests a second, %d dialogues, %d fetches of up to %d bytes, %d GUN souls\n",
+		s.length, p.url, s.rate, s.dialogues, s.fetches, s.largest, water.souls)
 	if r.Rest[0], err = atRest(ctx, p); err != nil {
 		return nil, err
 	}
-	talk, err := drive(ctx, s, p, src, water, r, stderr)
+	talk, err := drive(ctx, s, p, upstreams{src, water, media, secret}, r, stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -88,20 +100,37 @@ func soak(ctx context.Context, s settings, stderr io.Writer) (r *result, err err
 	r.say("The node ends cleanly", err == nil, "%s", orElse(err, "exit code 0 after Ctrl-C"))
 	count, complaints := p.complained()
 	r.say("Its log has no warning and no error", count == 0, "%s", strings.Join(append([]string{fmt.Sprintf("%d lines", count)}, complaints[:min(count, 3, len(complaints))]...), "; "))
-	inspect(ctx, filepath.Join(dir, "live", "state.db"), water, r)
+	data := filepath.Join(dir, "live")
+	inspectState(ctx, filepath.Join(data, "state.db"), water, r)
+	inspectMedia(ctx, data, r)
 	r.conclude()
 	return r, nil
 }
 
 // environment is the node's, and all of it: nothing of this machine's settings counts.
-func environment(s settings, src *source, water *pond, dir string) []string {
-	return []string{
+func environment(s settings, dir string, more map[string]string) []string {
+	env := []string{
 		"DATA_DIR=" + dir, "LISTEN=127.0.0.1:0", "LOG_FORMAT=json",
-		"ARWEAVE_GATEWAYS=" + src.server.URL(), "BOOTSTRAP_CREATORS=" + src.bootstrap,
 		"KEEP_DB_INTERVAL=1s", "KEEP_DB_DELAY=0", "DIALOGUE_TIMEOUT=" + s.timeout.String(),
-		"GUN_EXTERNAL_PEERS=" + water.url(), "GUN_SYNC_INTERVAL=1000", "GUN_SYNC_PRIVATE_RECORDS=false",
-		fmt.Sprintf("GUN_CACHE_MAX_AGE=%d", s.processed.Milliseconds()),
+		"GUN_SYNC_INTERVAL=1000", "GUN_SYNC_PRIVATE_RECORDS=false", fmt.Sprintf("GUN_CACHE_MAX_AGE=%d", s.processed.Milliseconds()),
+		allowPrivate + "=true",
 	}
+	for name, value := range more {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// allowPrivate lets the node fetch from this machine, of which it warns, and rightly.
+const allowPrivate = "MEDIA_ALLOW_PRIVATE"
+
+// upstreams are where the node reads from.
+type upstreams struct {
+	source *source
+	water  *pond
+	media  *shelf
+	// secret is the key of the users' tokens.
+	secret string
 }
 
 // machine names what the numbers depend on.
@@ -113,7 +142,7 @@ func machine() string {
 func atRest(ctx context.Context, p *process) (reading, error) { return take(ctx, p, "?gc=1") }
 
 // drive puts the load on the node and takes samples of it meanwhile.
-func drive(ctx context.Context, s settings, p *process, src *source, water *pond, r *result, stderr io.Writer) (*talker, error) {
+func drive(ctx context.Context, s settings, p *process, up upstreams, r *result, stderr io.Writer) (*talker, error) {
 	dids, err := someDIDs(ctx, p)
 	if err != nil {
 		return nil, err
@@ -122,18 +151,26 @@ func drive(ctx context.Context, s settings, p *process, src *source, water *pond
 	defer closeAsk()
 	speak, closeSpeak := newClient()
 	defer closeSpeak()
+	fetch, closeFetch := newClient()
+	defer closeFetch()
+	tokens, err := tokensOf(up.secret, fetchUsers)
+	if err != nil {
+		return nil, err
+	}
 	answers := &latencies{}
 	requests := requester{url: p.url, client: ask, dids: dids, answers: answers}
 	talk := &talker{url: p.url, client: speak}
+	fetches := fetcher{url: p.url, client: fetch, shelf: up.media, tokens: tokens}
 	loads := map[string]pace{
-		"API requests": {every: time.Second / time.Duration(s.rate), workers: requestWorkers, do: requests.do},
-		"Dialogues":    {every: s.length / time.Duration(s.dialogues), workers: dialogueWorkers, most: s.dialogues, do: talk.do},
-		"Blocks":       {every: s.blocks, workers: 1, do: src.grow},
+		"API requests":  {every: time.Second / time.Duration(s.rate), workers: requestWorkers, do: requests.do},
+		"Dialogues":     {every: s.length / time.Duration(s.dialogues), workers: dialogueWorkers, most: s.dialogues, do: talk.do},
+		"Media fetches": {every: s.length / time.Duration(s.fetches), workers: fetchWorkers, most: s.fetches, do: fetches.do},
+		"Blocks":        {every: s.blocks, workers: 1, do: up.source.grow},
 	}
 	load, stop := context.WithTimeout(ctx, s.length)
 	defer stop()
-	water.opened.Store(true)
-	defer water.opened.Store(false)
+	up.water.opened.Store(true)
+	defer up.water.opened.Store(false)
 	g, watched := errgroup.WithContext(load)
 	var mu sync.Mutex
 	for name, work := range loads {
@@ -151,7 +188,7 @@ func drive(ctx context.Context, s settings, p *process, src *source, water *pond
 	if err := errors.Join(g.Wait(), ctx.Err()); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"API requests", "Dialogues", "Blocks"} {
+	for _, name := range slices.Sorted(maps.Keys(loads)) {
 		r.sayLoad(name, r.Load[name])
 	}
 	all := answers.total()
@@ -198,31 +235,6 @@ func afterwards(ctx context.Context, s settings, p *process, src *source, talk *
 	r.say("Goroutines and files are as before the load", err == nil, "%s", orElse(err,
 		fmt.Sprintf("%d goroutines before and %d after, %d open files before and %d after", r.Rest[0].Goroutines, r.Rest[1].Goroutines, r.Rest[0].Files, r.Rest[1].Files)))
 	return nil
-}
-
-// inspect opens the state file of the node that has ended: nothing may be left in it that
-// expired so long ago that the node should have removed it. No reader sees such a row in
-// the meantime.
-func inspect(ctx context.Context, path string, water *pond, r *result) {
-	store, err := bolt.Open(path, bolt.Options{})
-	if err != nil {
-		r.say("The state file is whole", false, "%v", err)
-		return
-	}
-	if water != nil {
-		water.saySync(ctx, store, r)
-	}
-	// The rows come in the order of their expiry.
-	swept, err := store.Sweep(ctx, bolt.MaxSweep)
-	overdue := 0
-	for _, row := range swept {
-		if time.Since(row.Expires) > 2*sweepInterval {
-			overdue++
-		}
-	}
-	r.say("No row that expired is left over in the state file", err == nil && overdue == 0, "%d rows expired more than %v ago, %s", overdue, 2*sweepInterval, orElse(err, "no error"))
-	err = errors.Join(store.Verify(ctx), store.Close())
-	r.say("The state file is whole", err == nil, "%s", orElse(err, "every row was read"))
 }
 
 // orElse is an error's text, or another one when there is none.

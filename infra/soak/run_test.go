@@ -3,19 +3,22 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"oipnode/shared/jobs/local"
 )
 
 // TestSoak is a whole soak in seconds. So short a run says little about growth, but
 // everything else must hold as in a long one.
 func TestSoak(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	s, err := readSettings([]string{"-binary", nodeBinary, "-out", out, "-minutes", "0.12", "-rate", "60", "-dialogues", "1200", "-souls", "5000"}, io.Discard)
+	s, err := readSettings([]string{"-binary", nodeBinary, "-out", out, "-minutes", "0.12", "-rate", "60", "-dialogues", "1200", "-souls", "5000", "-fetches", "100", "-largest", "3000000"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +36,7 @@ func TestSoak(t *testing.T) {
 			t.Errorf("%s: %s", c.Name, c.Said)
 		}
 	}
-	for _, name := range []string{"API requests", "Dialogues", "Blocks"} {
+	for _, name := range []string{"API requests", "Dialogues", "Media fetches", "Blocks"} {
 		if c := r.Load[name]; c.Done == 0 || c.Failed != 0 {
 			t.Errorf("%s: %s %q", name, c, c.First)
 		}
@@ -112,10 +115,10 @@ func TestNoNode(t *testing.T) {
 }
 
 // An expired row that nobody removed is found in the file.
-func TestInspect(t *testing.T) {
+func TestInspectState(t *testing.T) {
 	dir := t.TempDir()
 	var r result
-	inspect(t.Context(), filepath.Join(dir, "state.db"), nil, &r)
+	inspectState(t.Context(), filepath.Join(dir, "state.db"), nil, &r)
 	for _, c := range r.Checks {
 		if !c.OK {
 			t.Errorf("an empty file: %s: %s", c.Name, c.Said)
@@ -124,7 +127,7 @@ func TestInspect(t *testing.T) {
 	path := filepath.Join(dir, "old.db")
 	leaveExpired(t, path)
 	r = result{}
-	inspect(t.Context(), path, nil, &r)
+	inspectState(t.Context(), path, nil, &r)
 	if len(r.Checks) != 2 || r.Checks[0].OK || !strings.HasPrefix(r.Checks[0].Said, "3 rows") || !r.Checks[1].OK {
 		t.Errorf("%+v", r.Checks)
 	}
@@ -133,7 +136,33 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = result{}
-	if inspect(t.Context(), damaged, nil, &r); len(r.Checks) != 1 || r.Checks[0].OK {
+	if inspectState(t.Context(), damaged, nil, &r); len(r.Checks) != 1 || r.Checks[0].OK {
 		t.Errorf("%+v", r.Checks)
+	}
+}
+
+// Jobs that nobody ended, and files that are half there, are found in the folder.
+func TestInspectMedia(t *testing.T) {
+	dir := t.TempDir()
+	var r result
+	if inspectMedia(t.Context(), dir, &r); len(r.Checks) != 2 || !r.Checks[0].OK || !r.Checks[1].OK {
+		t.Errorf("an empty folder: %+v", r.Checks)
+	}
+	queue, err := local.Open(filepath.Join(dir, "jobs.db"), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = queue.Send(t.Context(), []byte("forgotten"), 0)
+	if err := errors.Join(err, queue.Close(), os.WriteFile(filepath.Join(dir, "media", "_temp", "half"), []byte("x"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r = result{}
+	inspectMedia(t.Context(), dir, &r)
+	if len(r.Checks) != 2 || r.Checks[0].OK || r.Checks[1].OK || !strings.Contains(r.Checks[0].Said, "1 wait") || !strings.Contains(r.Checks[1].Said, "1 halves") {
+		t.Errorf("%+v", r.Checks)
+	}
+	r = result{}
+	if inspectMedia(t.Context(), filepath.Join(dir, "none"), &r); len(r.Checks) != 1 || r.Checks[0].OK {
+		t.Errorf("no folder: %+v", r.Checks)
 	}
 }

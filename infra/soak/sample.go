@@ -70,8 +70,8 @@ func memory(pid int) (rss, private int64, err error) {
 	return rss, private, nil
 }
 
-// files counts the open descriptors of a process.
-func files(pid int) (int64, error) {
+// openFiles counts the open descriptors of a process.
+func openFiles(pid int) (int64, error) {
 	list, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "fd"))
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errProc, err)
@@ -90,7 +90,7 @@ func take(ctx context.Context, p *process, query string) (s reading, err error) 
 	if s.RSS, s.Private, err = memory(p.pid()); err != nil {
 		return reading{}, err
 	}
-	s.Files, err = files(p.pid())
+	s.Files, err = openFiles(p.pid())
 	return s, err
 }
 
