@@ -46,6 +46,7 @@ type node struct {
 	// the loop of cycles uses it.
 	caughtUp bool
 	voice    *voice.Dialogues
+	media    *shelf
 	// closers undo what was opened, the last first.
 	closers []func() error
 }
@@ -92,6 +93,10 @@ func (n *node) open(ctx context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, n.network.close)
+	if n.media, err = n.openShelf(dir); err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.media.close)
 	n.advise(kept)
 	return n.resume(ctx)
 }
@@ -154,9 +159,13 @@ func (n *node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	syncs, err := n.newSyncLoop()
+	if err != nil {
+		return err
+	}
 	sweeps := sweeper{store: n.state, removals: removals, log: n.log}
 	handler := api.New(api.Options{
-		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Version: assembly.Version,
+		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Media: n.media.library, Version: assembly.Version,
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(), Log: n.display.access(),
 	})
 	cycles := loop{
@@ -171,10 +180,23 @@ func (n *node) run(ctx context.Context) error {
 		n.log.Info("the first index cycle begins after KEEP_DB_DELAY", "delay", cycles.delay, "gateways", c.Chain.Gateways)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serve(ctx, n.listener, handler, n.voice.Close, n.log) })
+	g.Go(func() error {
+		return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.endAnswers, n.log)
+	})
 	g.Go(func() error { cycles.run(ctx); return nil })
 	g.Go(func() error { sweeps.run(ctx); return nil })
+	g.Go(func() error { return n.media.work(ctx) })
+	g.Go(func() error { n.media.repair(ctx); return nil })
+	if syncs != nil {
+		g.Go(func() error { syncs.run(ctx); return nil })
+	}
 	return g.Wait()
+}
+
+// endAnswers ends the answers that would go on for long.
+func (n *node) endAnswers() {
+	n.voice.Close()
+	n.media.library.Close()
 }
 
 // cycleEnded is called after every cycle that ended without an error.

@@ -47,6 +47,7 @@ var notOnAWS = map[string]string{
 	"MEDIA_ALLOW_PRIVATE":       "for tests only",
 	"MEDIA_BUCKET":              "no function fetches media",
 	"MEDIA_MAX_BYTES":           "no function fetches media",
+	"MEDIA_PORTS":               "no function fetches media",
 	"MEDIA_QUEUE_URL":           "no function fetches media",
 	"MEDIA_TIMEOUT":             "no function fetches media",
 	"OPERATIONS_ACCESS":         "the API has no operations",

@@ -21,6 +21,7 @@ import (
 
 	"oipnode/shared/access"
 	"oipnode/shared/errs"
+	"oipnode/shared/library"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/state"
@@ -36,6 +37,8 @@ type Options struct {
 	Auth *access.Authenticator
 	// Voice keeps the dialogues; nil means that there are none.
 	Voice *voice.Dialogues
+	// Media is the library of media; nil means that there is none.
+	Media *library.Library
 	// Version is the node's version, for the health page.
 	Version string
 	// StartHeight is the first block that the node indexes.
@@ -111,8 +114,10 @@ func New(o Options) http.Handler {
 	} {
 		mux.Handle(path, s.route(m))
 	}
-	for path, m := range s.voiceRoutes() {
-		mux.Handle(path, s.route(m))
+	for _, routes := range []map[string]methods{s.voiceRoutes(), s.mediaRoutes()} {
+		for path, m := range routes {
+			mux.Handle(path, s.route(m))
+		}
 	}
 	if o.Console != nil {
 		page := s.route(methods{http.MethodGet: o.Console})
