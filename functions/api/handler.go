@@ -19,7 +19,7 @@ import (
 const maxAnswer = 4_400_000
 
 func newHandler(p *function.Parts) (any, error) {
-	return apigw.Handler(&lazy{parts: p}, apigw.Options{Log: p.Log}), nil
+	return apigw.Lambda(&lazy{parts: p}, apigw.Options{Log: p.Log}), nil
 }
 
 // lazy is the API, made when the first request comes. While its parts cannot be

@@ -159,6 +159,10 @@ func (n *node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	syncs, err := n.newSyncLoop()
+	if err != nil {
+		return err
+	}
 	sweeps := sweeper{store: n.state, removals: removals, log: n.log}
 	handler := api.New(api.Options{
 		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Media: n.media.library, Version: assembly.Version,
@@ -183,6 +187,9 @@ func (n *node) run(ctx context.Context) error {
 	g.Go(func() error { sweeps.run(ctx); return nil })
 	g.Go(func() error { return n.media.work(ctx) })
 	g.Go(func() error { n.media.repair(ctx); return nil })
+	if syncs != nil {
+		g.Go(func() error { syncs.run(ctx); return nil })
+	}
 	return g.Wait()
 }
 
@@ -227,7 +234,7 @@ func (n *node) indexing() indexer.Options {
 
 // refresh makes the shared summary anew when it is due.
 func (n *node) refresh(ctx context.Context) {
-	r := summary.Refresher{Records: n.records, State: n.state, Every: n.config.Index.RefreshCycles, Now: time.Now}
+	r := summary.Refresher{Records: summary.Opened(n.records), State: n.state, Every: n.config.Index.RefreshCycles, Now: time.Now}
 	if _, _, err := r.Run(ctx, false); err != nil && ctx.Err() == nil {
 		n.log.Warn("refresh the shared summary", "error", err)
 	}

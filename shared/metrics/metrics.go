@@ -54,6 +54,10 @@ const (
 	ProcessedExpiries
 	JobExpiries
 	OtherExpiries
+	GunRecordsIndexed
+	GunRecordsRejected
+	GunRecordsDeleted
+	GunErrors
 	ColdStarts
 
 	counters
@@ -90,6 +94,7 @@ type Timing uint8
 // The timings.
 const (
 	CycleDuration Timing = iota
+	GunCycleDuration
 	APILatency
 
 	timings
