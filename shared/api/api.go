@@ -20,9 +20,11 @@ import (
 	"time"
 
 	"oipnode/shared/access"
+	"oipnode/shared/config"
 	"oipnode/shared/errs"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
+	"oipnode/shared/relay"
 	"oipnode/shared/state"
 	"oipnode/shared/voice"
 )
@@ -36,6 +38,12 @@ type Options struct {
 	Auth *access.Authenticator
 	// Voice keeps the dialogues; nil means that there are none.
 	Voice *voice.Dialogues
+	// Relay passes calls through to the node's own GUN relay; nil means that there is
+	// none, or that the operator does not want it.
+	Relay *relay.Relay
+	// Operations says who may clear caches and force cycles, besides the bearers of a
+	// token with isAdmin; nobody by default.
+	Operations config.Operations
 	// Version is the node's version, for the health page.
 	Version string
 	// StartHeight is the first block that the node indexes.
@@ -111,8 +119,10 @@ func New(o Options) http.Handler {
 	} {
 		mux.Handle(path, s.route(m))
 	}
-	for path, m := range s.voiceRoutes() {
-		mux.Handle(path, s.route(m))
+	for _, routes := range []map[string]methods{s.voiceRoutes(), s.relayRoutes()} {
+		for path, m := range routes {
+			mux.Handle(path, s.route(m))
+		}
 	}
 	if o.Console != nil {
 		page := s.route(methods{http.MethodGet: o.Console})
