@@ -45,8 +45,8 @@ reproducible: build-lambda # the functions are the same bytes when they are buil
 	done
 
 # The targets that sam build calls, one for each function of the template.
-.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-MaintenanceFunction
-build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-MaintenanceFunction:
+.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-MaintenanceFunction
+build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-MaintenanceFunction:
 	name=$$(echo $(@:build-%Function=%) | tr A-Z a-z); \
 	GOARCH=arm64 $(LAMBDABUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$$name
 
@@ -169,7 +169,7 @@ bench: ## run the benchmarks, or those that BENCH names, beside openssl's RSA
 .PHONY: bench-aws
 bench-aws: ## measure the deployment's parts over real engines
 	@$(ENGINES) run bash -c '$(GO) test -run "^$$" -bench "Bulk" -benchtime 3x ./shared/records/opensearch; \
-	$(GO) test -run "^$$" -bench "Page" -benchtime 1000x ./shared/records/opensearch; \
+	$(GO) test -run "^$$" -bench "EnginePage" -benchtime 1000x ./shared/api; \
 	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./infra/awslocal; \
 	$(GO) test -run "^$$" -bench . -benchtime 200x ./shared/state/dynamo' | sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
 

@@ -9,6 +9,7 @@ import (
 	"oipnode/shared/apigw"
 	"oipnode/shared/assembly"
 	"oipnode/shared/function"
+	"oipnode/shared/voice"
 )
 
 // maxAnswer is the largest list that is answered, in bytes. A response is JSON that
@@ -53,8 +54,14 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	c := l.parts.Config
+	// A gateway hands answers on when they are whole: a stream ends with its first
+	// events, or before the gateway gives up, and its reader comes again.
+	dialogues, err := voice.New(voice.Options{State: stores.State, Timeout: c.Voice.DialogueTimeout, Buffered: true, Log: l.parts.Log})
+	if err != nil {
+		return nil, err
+	}
 	l.api = api.New(api.Options{
-		Records: stores.Records, State: stores.State, Auth: auth, Version: assembly.Version,
+		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, Version: assembly.Version,
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer,
 		Metrics: l.parts.Metrics, Log: l.parts.Log,
 	})

@@ -10,8 +10,9 @@
 //
 // The files of this package: node.go wires the parts together, folder.go checks the
 // data folder, network.go reaches the gateways, loop.go runs the index cycles,
-// serve.go serves HTTP, console.go the page at /, and display.go, terminal.go,
-// progress.go and tryout.go are what a person sees who started it.
+// serve.go serves HTTP, debug.go what is for this machine only, console.go the page
+// at /, and display.go, terminal.go, progress.go and tryout.go are what a person sees
+// who started it.
 package main
 
 import (

@@ -16,10 +16,10 @@ import (
 	"oipnode/shared/api"
 	"oipnode/shared/assembly"
 	"oipnode/shared/config"
+	"oipnode/shared/expiry"
 	"oipnode/shared/indexer"
 	"oipnode/shared/records/embedded"
 	"oipnode/shared/start"
-	"oipnode/shared/state"
 	"oipnode/shared/state/bolt"
 	"oipnode/shared/summary"
 	"oipnode/shared/voice"
@@ -150,6 +150,11 @@ func (n *node) run(ctx context.Context) error {
 	if n.voice, err = voice.New(voice.Options{State: n.state, Timeout: c.Voice.DialogueTimeout, Log: n.log}); err != nil {
 		return err
 	}
+	removals, err := expiry.New(expiry.Options{Voice: n.voice, Log: n.log})
+	if err != nil {
+		return err
+	}
+	sweeps := sweeper{store: n.state, removals: removals, log: n.log}
 	handler := api.New(api.Options{
 		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Version: assembly.Version,
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(), Log: n.display.access(),
@@ -166,14 +171,14 @@ func (n *node) run(ctx context.Context) error {
 		n.log.Info("the first index cycle begins after KEEP_DB_DELAY", "delay", cycles.delay, "gateways", c.Chain.Gateways)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serve(ctx, n.listener, handler, n.voice.Close, n.log) })
+	g.Go(func() error { return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.voice.Close, n.log) })
 	g.Go(func() error { cycles.run(ctx); return nil })
+	g.Go(func() error { sweeps.run(ctx); return nil })
 	return g.Wait()
 }
 
 // cycleEnded is called after every cycle that ended without an error.
 func (n *node) cycleEnded(ctx context.Context, r indexer.Report) {
-	n.sweep(ctx)
 	n.refresh(ctx)
 	n.display.cycle(r)
 	if !r.Complete || n.caughtUp {
@@ -211,30 +216,4 @@ func (n *node) refresh(ctx context.Context) {
 	if _, _, err := r.Run(ctx, false); err != nil && ctx.Err() == nil {
 		n.log.Warn("refresh the shared summary", "error", err)
 	}
-}
-
-// sweep removes expired items from the state file, which nothing else does, and with
-// them the events of dialogues that are gone.
-func (n *node) sweep(ctx context.Context) {
-	for {
-		swept, err := n.state.Sweep(ctx, bolt.MaxSweep)
-		if err == nil {
-			_, err = n.voice.Swept(ctx, keys(swept))
-		}
-		if err != nil && ctx.Err() == nil {
-			n.log.Warn("remove expired state", "error", err)
-		}
-		if err != nil || len(swept) < bolt.MaxSweep {
-			return
-		}
-	}
-}
-
-// keys are those of the items.
-func keys(items []state.Item) []state.Key {
-	list := make([]state.Key, len(items))
-	for i, item := range items {
-		list[i] = item.Key
-	}
-	return list
 }

@@ -41,6 +41,7 @@ func (t *Template) faults(repository fs.FS) []string {
 	c.logs()
 	c.time()
 	c.schedules()
+	c.streams()
 	c.queues()
 	c.table()
 	c.bucket()
@@ -62,9 +63,9 @@ var (
 	host    = regexp.MustCompile(`\b[a-z.]*amazonaws\.com`)
 )
 
-// principals are the names of services in a trust policy, which are the same in every
-// partition.
-var principals = []string{"lambda.amazonaws.com", "scheduler.amazonaws.com"}
+// principals are the names of services in a trust policy, or in the records of a table's
+// stream, which are the same in every partition.
+var principals = []string{"lambda.amazonaws.com", "scheduler.amazonaws.com", "dynamodb.amazonaws.com"}
 
 // places finds what ties the template to one region, account or partition.
 func (c *checker) places() {

@@ -11,6 +11,7 @@ var whole = []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 // forService are the actions that Lambda itself, or another service in the function's
 // name, asks for.
 var forService = []string{
+	"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
 	"kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage",
 	"xray:PutTelemetryRecords", "xray:PutTraceSegments",
 }
@@ -51,8 +52,16 @@ func (c *checker) roles() {
 func (c *checker) functionRole(f Function, role string, statements []Statement) {
 	group := ref(at(f.properties["LoggingConfig"], "LogGroup"))
 	needs := map[string]string{"logs:CreateLogStream": group, "logs:PutLogEvents": group}
-	if queue := attribute(at(f.properties["EventInvokeConfig"], "DestinationConfig", "OnFailure", "Destination"), "Arn"); queue != "" {
-		needs["sqs:SendMessage"] = queue
+	places := []any{f.properties["EventInvokeConfig"]}
+	for _, e := range c.events() {
+		if e.kind == streamEvent && e.function.ID == f.ID {
+			places = append(places, e.properties)
+		}
+	}
+	for _, place := range places {
+		if queue := attribute(at(place, "DestinationConfig", "OnFailure", "Destination"), "Arn"); queue != "" {
+			needs["sqs:SendMessage"] = queue
+		}
 	}
 	for action, target := range needs {
 		var targets []any
@@ -120,7 +129,8 @@ func (c *checker) statement(s Statement) {
 }
 
 // mayEndOpen: what is read in a domain is at many paths, but what is changed there is
-// below the node's own names; and a key is told by what it encrypts.
+// below the node's own names; the streams of a table have names that nobody knows before;
+// and a key is told by what it encrypts.
 func (c *checker) mayEndOpen(resource string, s Statement) bool {
 	path, ok := strings.CutSuffix(resource, "*")
 	if !ok || strings.Contains(path, "*") {
@@ -128,6 +138,8 @@ func (c *checker) mayEndOpen(resource string, s Statement) bool {
 	}
 	reads := func(a string) bool { return a == "es:ESHttpGet" || a == "es:ESHttpPost" }
 	switch {
+	case strings.HasSuffix(path, ".Arn}/stream/"):
+		return slices.Equal(s.Actions, []string{"dynamodb:ListStreams"})
 	case strings.HasSuffix(path, ":key/"):
 		return slices.Equal(s.Actions, []string{"kms:Decrypt"}) && s.conditions
 	case strings.HasSuffix(path, "/${OpenSearchIndex}-"):
@@ -175,8 +187,11 @@ func (c *checker) domain() {
 			}
 		}
 		var users []string
+		allowed := c.Actions()
 		for _, f := range c.Functions() {
-			users = append(users, attribute(f.properties["Role"], "Arn"))
+			if slices.ContainsFunc(allowed[f.Name], func(a string) bool { return strings.HasPrefix(a, "es:") }) {
+				users = append(users, attribute(f.properties["Role"], "Arn"))
+			}
 		}
 		slices.Sort(admitted)
 		slices.Sort(users)

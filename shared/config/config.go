@@ -192,6 +192,9 @@ type AWS struct {
 	StateTable         string
 	MediaBucket        string
 	MediaQueueURL      string
+	// GunQueueURL is where the function gunsync sends itself messages, and the API its
+	// wishes for a pass.
+	GunQueueURL string
 	// FunctionMemory is the memory of the Lambda function in bytes, 0 elsewhere.
 	FunctionMemory int64
 }

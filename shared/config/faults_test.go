@@ -80,6 +80,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		"GUN_RELAY_URL=http://relay:" + password + "@127.0.0.1:8765",
 		"OPENSEARCH_ENDPOINT=https://admin:" + password + "@search.example",
 		"MEDIA_QUEUE_URL=https://q.example/q?sig=" + password,
+		"GUN_QUEUE_URL=https://q.example/q?sig=" + password,
 	} {
 		_, err := Load(environment(line))
 		if err == nil {

@@ -217,6 +217,8 @@ func TestValues(t *testing.T) {
 			"oip-media": "oip-media"}, []string{"ab", "oip_media", strings.Repeat("b", 64)}},
 		{"MEDIA_QUEUE_URL", func(c Config) any { return c.AWS.MediaQueueURL }, map[string]any{
 			"https://sqs.example/1/q": "https://sqs.example/1/q"}, []string{"arn:aws:sqs:x:1:q"}},
+		{"GUN_QUEUE_URL", func(c Config) any { return c.AWS.GunQueueURL }, map[string]any{
+			"https://sqs.example/1/q": "https://sqs.example/1/q"}, []string{"arn:aws:sqs:x:1:q"}},
 		{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", func(c Config) any { return c.AWS.FunctionMemory }, map[string]any{
 			"512": int64(512 << 20)}, []string{"63", "512MB", "65537"}},
 	} {

@@ -174,6 +174,8 @@ func table(c *Config) []variable {
 			meaning: "AWS: the media, set by the template"},
 		{name: "MEDIA_QUEUE_URL", kind: link(&c.AWS.MediaQueueURL, "http", "https"),
 			meaning: "AWS: the media jobs, set by the template"},
+		{name: "GUN_QUEUE_URL", kind: link(&c.AWS.GunQueueURL, "http", "https"),
+			meaning: "AWS: what starts a GUN sync besides its schedule, set by the template"},
 		{name: "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", kind: mebibytes(&c.AWS.FunctionMemory, 64, 65536),
 			meaning: "AWS: the function's memory, set by Lambda; 80 % of it becomes the runtime's soft limit"},
 	}

@@ -42,9 +42,10 @@ type Parts struct {
 	// the others does not allow it.
 	Writes bool
 
-	aws    aws.Config
-	stores once[Stores]
-	auth   once[*access.Authenticator]
+	aws     aws.Config
+	state   once[state.Store]
+	records once[records.Store]
+	auth    once[*access.Authenticator]
 }
 
 // Stores are the two stores, open.
@@ -58,27 +59,49 @@ func newParts(c config.Config, a aws.Config, m metrics.Recorder, log *slog.Logge
 }
 
 // Stores opens OpenSearch and the DynamoDB table.
-func (p *Parts) Stores(ctx context.Context) (Stores, error) {
-	return p.stores.get(ctx, p.open)
-}
-
-func (p *Parts) open(ctx context.Context) (s Stores, err error) {
+func (p *Parts) Stores(ctx context.Context) (s Stores, err error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
+	if s.State, err = p.State(ctx); err != nil {
+		return Stores{}, err
+	}
+	if s.Records, err = p.records.get(ctx, p.openRecords); err != nil {
+		return Stores{}, unavailable("the record store", "OPENSEARCH_ENDPOINT", err)
+	}
+	return s, nil
+}
+
+// State opens the DynamoDB table alone, for a function that has no business with records.
+func (p *Parts) State(ctx context.Context) (state.Store, error) {
+	s, err := p.state.get(ctx, p.openState)
+	if err != nil {
+		return nil, unavailable("the state store", "STATE_TABLE", err)
+	}
+	return s, nil
+}
+
+func (p *Parts) openState(ctx context.Context) (state.Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	s, err := dynamo.Open(ctx, dynamo.Options{Client: dynamodb.NewFromConfig(p.aws), Table: p.Config.AWS.StateTable, Log: p.Log})
+	if err != nil {
+		return nil, err // not s: an interface that holds a nil pointer is not nil
+	}
+	return s, nil
+}
+
+func (p *Parts) openRecords(ctx context.Context) (records.Store, error) {
 	c := p.Config.AWS
-	s.State, err = dynamo.Open(ctx, dynamo.Options{Client: dynamodb.NewFromConfig(p.aws), Table: c.StateTable, Log: p.Log})
-	if err != nil {
-		return Stores{}, unavailable("the state store", "STATE_TABLE", err)
-	}
 	sign, err := p.signer()
-	if err == nil {
-		s.Records, err = opensearch.Open(ctx, opensearch.Options{
-			Endpoints: []string{c.OpenSearchEndpoint}, Signer: sign, Prefix: c.OpenSearchIndex, Existing: !p.Writes,
-			Transport: trace.HTTP("OpenSearch", transport()), Shards: c.OpenSearchShards, Replicas: c.OpenSearchReplicas, Log: p.Log,
-		})
-	}
 	if err != nil {
-		return Stores{}, errors.Join(unavailable("the record store", "OPENSEARCH_ENDPOINT", err), s.State.Close())
+		return nil, err
+	}
+	s, err := opensearch.Open(ctx, opensearch.Options{
+		Endpoints: []string{c.OpenSearchEndpoint}, Signer: sign, Prefix: c.OpenSearchIndex, Existing: !p.Writes,
+		Transport: trace.HTTP("OpenSearch", transport()), Shards: c.OpenSearchShards, Replicas: c.OpenSearchReplicas, Log: p.Log,
+	})
+	if err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -132,11 +155,14 @@ func (p *Parts) Authenticator(ctx context.Context) (*access.Authenticator, error
 
 // close closes what was opened.
 func (p *Parts) close() error {
-	s, ok := p.stores.value()
-	if !ok {
-		return nil
+	var errs []error
+	if s, ok := p.records.value(); ok {
+		errs = append(errs, s.Close())
 	}
-	return errors.Join(s.Records.Close(), s.State.Close())
+	if s, ok := p.state.value(); ok {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // once makes a value once, as soon as that succeeds.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"oipnode/shared/oip"
+	"oipnode/shared/upstream"
 )
 
 var (
@@ -98,7 +99,7 @@ func (c *Chain) Add(height int64, items ...Item) error {
 			return fmt.Errorf("%w: %s", ErrExists, it.ID)
 		}
 		it.Height = height
-		s := &slot{entry: &entry{Item: it, hash: hash64(it.ID)}}
+		s := &slot{entry: &entry{Item: it, hash: upstream.Hash(it.ID)}}
 		c.slots[it.ID] = s
 		for i, t := range it.Tags {
 			if !slices.Contains(it.Tags[:i], t) {

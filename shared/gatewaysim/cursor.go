@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"oipnode/shared/upstream"
 )
 
 // cursor is a position after a row. Gateways with an even seed hand out the
@@ -52,6 +54,6 @@ func (s *Server) readCursor(text string) (cursor, error) {
 	if part[1] == "o" {
 		return cursor{offset: int(n), pending: part[3] == "p"}, nil
 	}
-	e := &entry{Item: Item{ID: part[3], Height: n}, hash: hash64(part[3])}
+	e := &entry{Item: Item{ID: part[3], Height: n}, hash: upstream.Hash(part[3])}
 	return cursor{entry: e, pending: n == 0}, nil
 }

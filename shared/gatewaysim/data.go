@@ -8,13 +8,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"oipnode/shared/upstream"
 )
 
 // serveInfo answers the node's status. Its height is the chain's tip.
 func (s *Server) serveInfo(w http.ResponseWriter, r *http.Request) {
 	s.info.Add(1)
 	tip, step, _ := s.chain.clocks()
-	d := s.opts.Faults.draw(hash64("info"), step)
+	d := s.opts.Faults.draw(upstream.Hash("info"), step)
 	if s.misbehave(w, r, d, true) {
 		return
 	}
@@ -64,7 +66,7 @@ func sandbox(id string) string {
 func (s *Server) serveItem(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	s.countRead(id)
-	d := s.opts.Faults.draw(hash64(id), s.chain.Now())
+	d := s.opts.Faults.draw(upstream.Hash(id), s.chain.Now())
 	if s.misbehave(w, r, d, false) || s.withhold(w, r, d) {
 		return
 	}

@@ -3,9 +3,10 @@ package gatewaysim
 import (
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"oipnode/shared/upstream"
 )
 
 // Kind is one way in which a gateway misbehaves.
@@ -113,9 +114,8 @@ type Mix map[Kind]float64
 
 // Faults makes one gateway misbehave; do not share it between gateways.
 //
-// Every decision is a hash of the seed, the kind, what was requested, and how
-// often that was requested before. So the same requests meet the same faults in
-// every run, however they interleave, and a repeated request can fare better.
+// Decisions are those of upstream.Schedule: the same requests meet the same faults
+// in every run, however they interleave, and a repeated request can fare better.
 type Faults struct {
 	// SlowDelay is how long a SlowBody takes in all; 20 ms unless changed.
 	SlowDelay time.Duration
@@ -124,31 +124,19 @@ type Faults struct {
 	// NotFoundReads is the most reads that NotFoundThenOK spoils; 3 unless changed.
 	NotFoundReads int
 
-	seed    uint64
-	mix     [kinds]float64
-	until   atomic.Int64 // first step without faults; 0 is never
-	stopped atomic.Bool
-	fired   [kinds]atomic.Int64
-
-	mu       sync.Mutex
-	attempts map[uint64]uint64
+	schedule *upstream.Schedule
+	until    atomic.Int64 // first step without faults; 0 is never
 }
-
-// maxAttempts bounds the memory for repeated requests; beyond it all counts
-// begin anew.
-const maxAttempts = 1 << 17
 
 // NewFaults returns misbehaviour of these probabilities. The exported fields
 // may be changed before the first request.
 func NewFaults(seed uint64, mix Mix) *Faults {
 	f := &Faults{
 		SlowDelay: 20 * time.Millisecond, RetryAfter: time.Second, NotFoundReads: 3,
-		seed: scatter(seed ^ 0x9e3779b97f4a7c15), attempts: map[uint64]uint64{},
+		schedule: upstream.NewSchedule(seed, int(kinds)),
 	}
 	for k, p := range mix {
-		if k < kinds {
-			f.mix[k] = p
-		}
+		f.schedule.Set(int(k), p)
 	}
 	return f
 }
@@ -175,9 +163,9 @@ func Everything(seed uint64) *Faults {
 // Mix returns the probabilities, for the log of a test that failed.
 func (f *Faults) Mix() Mix {
 	m := Mix{}
-	for k, p := range f.mix {
-		if p > 0 {
-			m[Kind(k)] = p
+	for _, k := range Kinds() {
+		if p := f.schedule.Probability(int(k)); p > 0 {
+			m[k] = p
 		}
 	}
 	return m
@@ -191,58 +179,33 @@ func (f *Faults) Until(step int64) *Faults {
 }
 
 // Stop ends all faults for good; requests that are under way may still meet one.
-func (f *Faults) Stop() { f.stopped.Store(true) }
+func (f *Faults) Stop() { f.schedule.Stop() }
 
 // Fired tells how often a kind has struck.
-func (f *Faults) Fired(k Kind) int64 { return f.fired[k].Load() }
+func (f *Faults) Fired(k Kind) int64 { return f.schedule.Fired(int(k)) }
 
 // draw is the fate of one request. The zero draw never hits.
 type draw struct {
-	f        *Faults
-	identity uint64 // of what is requested
-	attempt  uint64 // how often it was requested before
+	upstream.Draw
+	f *Faults
 }
 
 // draw decides over a request at this step; a nil Faults is well-behaved.
 func (f *Faults) draw(identity uint64, step int64) draw {
-	if f == nil || f.stopped.Load() {
+	if f == nil {
 		return draw{}
 	}
 	if until := f.until.Load(); until != 0 && step >= until {
 		return draw{}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.attempts) >= maxAttempts {
-		clear(f.attempts)
-	}
-	n := f.attempts[identity]
-	f.attempts[identity] = n + 1
-	return draw{f: f, identity: identity, attempt: n}
+	return draw{Draw: f.schedule.Draw(identity), f: f}
 }
 
 // hits reports whether the kind strikes this attempt.
-func (d draw) hits(k Kind) bool { return d.strikes(k, d.roll(k, d.identity, d.attempt+1)) }
+func (d draw) hits(k Kind) bool { return d.Hits(int(k)) }
 
 // hitsAlways reports whether the kind strikes this id at every attempt.
-func (d draw) hitsAlways(k Kind, id uint64) bool { return d.strikes(k, d.roll(k, id, 0)) }
-
-func (d draw) strikes(k Kind, roll uint64) bool {
-	if d.f == nil || float64(roll>>11)/(1<<53) >= d.f.mix[k] {
-		return false
-	}
-	d.f.fired[k].Add(1)
-	return true
-}
+func (d draw) hitsAlways(k Kind, id uint64) bool { return d.HitsAlways(int(k), id) }
 
 // pick returns a number from 0 to n-1 that belongs to this attempt and kind.
-func (d draw) pick(k Kind, n int) int {
-	return int(scatter(d.roll(k, d.identity, d.attempt+1)) % uint64(n))
-}
-
-func (d draw) roll(k Kind, identity, attempt uint64) uint64 {
-	if d.f == nil {
-		return 0
-	}
-	return scatter(scatter(scatter(d.f.seed^uint64(k)+1)^identity) ^ attempt)
-}
+func (d draw) pick(k Kind, n int) int { return d.Pick(int(k), n) }

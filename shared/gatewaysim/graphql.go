@@ -14,6 +14,8 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"oipnode/shared/upstream"
 )
 
 //go:embed schema.graphql
@@ -47,7 +49,7 @@ func (s *Server) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 	s.graphql.Add(1)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQueryBytes))
 	tip, step, _ := s.chain.clocks()
-	d := s.opts.Faults.draw(hash64(string(body)), step)
+	d := s.opts.Faults.draw(upstream.Hash(string(body)), step)
 	if s.misbehave(w, r, d, true) {
 		return
 	}

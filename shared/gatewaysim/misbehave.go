@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"oipnode/shared/upstream"
 )
 
 // dribbles is the number of parts that a SlowBody comes in.
@@ -51,7 +53,7 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, d draw, speak
 func (s *Server) withhold(w http.ResponseWriter, r *http.Request, d draw) bool {
 	status, text := 0, ""
 	switch {
-	case d.hitsAlways(Blocked, d.identity):
+	case d.hitsAlways(Blocked, d.Identity()):
 		status, text = http.StatusUnavailableForLegalReasons, "Blocked"
 	case d.missing():
 		status, text = http.StatusNotFound, "Not Found"
@@ -70,8 +72,8 @@ func (d draw) missing() bool {
 	if d.f == nil || d.f.NotFoundReads < 1 {
 		return false
 	}
-	spoiled := 1 + scatter(d.roll(NotFoundThenOK, d.identity, 0))%uint64(d.f.NotFoundReads)
-	return d.attempt < spoiled && d.hitsAlways(NotFoundThenOK, d.identity)
+	spoiled := 1 + upstream.Scatter(d.Roll(int(NotFoundThenOK), d.Identity(), 0))%uint64(d.f.NotFoundReads)
+	return d.Attempt() < spoiled && d.hitsAlways(NotFoundThenOK, d.Identity())
 }
 
 // spoil returns what is delivered of an item's data: all of it, changed, or
@@ -137,7 +139,7 @@ func (d draw) shuffleRows(p *page, first int) {
 		n = len(p.edges)
 	}
 	if n > 1 && d.hits(ReorderRows) {
-		rng := rand.New(rand.NewPCG(d.identity, d.attempt))
+		rng := rand.New(rand.NewPCG(d.Identity(), d.Attempt()))
 		rng.Shuffle(n, func(i, j int) {
 			p.edges[i].row, p.edges[j].row = p.edges[j].row, p.edges[i].row
 		})

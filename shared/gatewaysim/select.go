@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"oipnode/shared/oip"
+	"oipnode/shared/upstream"
 )
 
 // tagFilter is one of the tag conditions of a query: some tag of that name has
@@ -63,7 +64,7 @@ type rowList struct {
 
 // rank is the place of an entry inside its block at the gateway with this seed:
 // not canonical, but always the same.
-func rank(seed uint64, e *entry) uint64 { return scatter(e.hash ^ seed) }
+func rank(seed uint64, e *entry) uint64 { return upstream.Scatter(e.hash ^ seed) }
 
 // rowOrder compares two places of the wire order.
 func rowOrder(seed uint64, a, b *entry) int {

@@ -9,9 +9,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"oipnode/shared/upstream"
 )
 
 // Options are the lasting traits of one gateway, as opposed to its Faults.
@@ -57,12 +58,7 @@ type Server struct {
 	readsMu             sync.Mutex
 	reads               map[string]int64 // by id, ids of the chain only
 
-	// Set by Start.
-	listener net.Listener
-	http     *http.Server
-	stop     context.CancelFunc
-	serving  chan struct{} // closed when the accept loop ended
-	conns    sync.WaitGroup
+	listening upstream.Server
 }
 
 // Cache sizes, in entries.
@@ -98,69 +94,34 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Start listens on a free port of 127.0.0.1 and serves until Close.
 func (s *Server) Start() error {
-	if s.listener != nil {
-		return errors.New("gatewaysim: started twice")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if err := s.listening.Start(s); err != nil {
 		return fmt.Errorf("gatewaysim: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.listener, s.stop, s.serving = l, cancel, make(chan struct{})
-	s.http = &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		// A connection is counted from before its goroutine starts to after
-		// its last handler returned, so that Close can wait for all of them.
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				s.conns.Add(1)
-			case http.StateClosed:
-				s.conns.Done()
-			}
-		},
-	}
-	go func() {
-		defer close(s.serving)
-		// It always ends with ErrServerClosed: by Close.
-		_ = s.http.Serve(l)
-	}()
 	return nil
 }
 
 // URL is the base URL of a started server, http://127.0.0.1:port.
 func (s *Server) URL() string {
-	if s.listener == nil {
+	if s.listening.Address() == "" {
 		return ""
 	}
-	return "http://" + s.listener.Addr().String()
+	return "http://" + s.listening.Address()
 }
 
 // DialContext connects to this server whatever the address: the transport of a
 // client that is to follow redirects to sandbox subdomains, or to know the
 // gateway by any name.
 func (s *Server) DialContext(ctx context.Context, network, _ string) (net.Conn, error) {
-	if s.listener == nil {
+	if s.listening.Address() == "" {
 		return nil, errors.New("gatewaysim: not started")
 	}
 	var d net.Dialer
-	return d.DialContext(ctx, network, s.listener.Addr().String())
+	return d.DialContext(ctx, network, s.listening.Address())
 }
 
 // Close cuts all connections and returns when nothing of the server runs any
 // more. It is idempotent, and needless for a server that was not started.
-func (s *Server) Close() error {
-	if s.http == nil {
-		return nil
-	}
-	s.stop()
-	err := s.http.Close()
-	<-s.serving
-	s.conns.Wait()
-	return err
-}
+func (s *Server) Close() error { return s.listening.Close() }
 
 // Counts are numbers of requests by route.
 type Counts struct{ Info, GraphQL, Data int64 }

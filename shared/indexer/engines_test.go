@@ -42,6 +42,8 @@ type rough struct {
 	// away is set while the engine is stopped.
 	away  atomic.Bool
 	count atomic.Uint64
+	// bulks counts the requests that write documents.
+	bulks atomic.Uint64
 	// met counts the faults by kind.
 	met [4]atomic.Int64
 }
@@ -73,6 +75,9 @@ func (r *rough) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	n := r.count.Add(1)
+	if strings.HasSuffix(q.URL.Path, "/_bulk") {
+		r.bulks.Add(1)
+	}
 	// Multiplication by an odd constant spreads consecutive numbers.
 	dice := (n + r.seed*7919) * 0x9E3779B97F4A7C15 >> 33 % 100
 	if int64(dice) >= r.share.Load() {
@@ -119,8 +124,14 @@ func busyDynamoDB(w http.ResponseWriter) {
 // until their share is set.
 func (w *world) openRough() (rec records.Store, st state.Store, proxies []*rough) {
 	w.t.Helper()
+	return w.openRoughOn(engines.OpenSearch.URL(w.t))
+}
+
+// openRoughOn does the same with an OpenSearch of the test's own.
+func (w *world) openRoughOn(openSearch string) (rec records.Store, st state.Store, proxies []*rough) {
+	w.t.Helper()
 	config := engines.DynamoDB.AWS(w.t)
-	o := stack.Options{AWS: config, DynamoDB: engines.DynamoDB.URL(w.t), OpenSearch: engines.OpenSearch.URL(w.t),
+	o := stack.Options{AWS: config, DynamoDB: engines.DynamoDB.URL(w.t), OpenSearch: openSearch,
 		Name: fmt.Sprintf("rough-%d-%s", w.seed, strings.ToLower(rand.Text()[:8])), Gateways: "none"}
 	ctx := context.Background()
 	if _, err := stack.New(ctx, o); err != nil {
@@ -222,6 +233,71 @@ func stopSoon(p *rough, stop bool) (over func()) {
 	return func() {
 		close(done)
 		<-ended
+	}
+}
+
+// TestEngineKilled kills OpenSearch itself while it writes, in the middle of cycles, as a
+// power cut would, and starts it again on its files: nothing is lost, and nothing is there twice.
+func TestEngineKilled(t *testing.T) {
+	own := engines.OpenSearch.StartOwn(t)
+	w := newWorld(t, 300, 1, false)
+	const steps = 3
+	w.populate(w.chain.Tip(), steps, 60)
+	rec, st, proxies := w.openRoughOn(own.URL)
+	ix := New(w.options(rec, st, "killed"))
+	met := 0
+	for step := range steps {
+		w.step()
+		ended := make(chan error, 1)
+		begun := proxies[0].bulks.Load()
+		go func() {
+			_, err := ix.Run(context.Background())
+			ended <- err
+		}()
+		under := true
+		for under && proxies[0].bulks.Load() <= begun+uint64(step%2) {
+			select {
+			case err := <-ended: // it wrote less than that
+				under = false
+				t.Logf("cycle: %v", err)
+			case <-time.After(100 * time.Microsecond):
+			}
+		}
+		if err := own.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := own.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		awaitShards(t, own.URL)
+		if under {
+			met++
+			t.Logf("cycle: %v", <-ended)
+		}
+		w.clock.Advance(20 * time.Minute)
+	}
+	if met == 0 {
+		t.Error("the engine was never killed in the middle of a cycle: the test shows nothing")
+	}
+	w.settleDown(ix)
+	w.compare(rec, st, "EngineKilled")
+}
+
+// awaitShards waits until an engine has read its files.
+func awaitShards(t *testing.T, url string) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		res, err := http.Get(url + "/_cluster/health?wait_for_status=yellow&timeout=5s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		if e := res.Body.Close(); err != nil || e != nil {
+			t.Fatal(err, e)
+		}
+		if res.StatusCode == http.StatusOK && !strings.Contains(string(text), `"timed_out":true`) {
+			return
+		}
 	}
 }
 

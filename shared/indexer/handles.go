@@ -301,6 +301,8 @@ func (c *cycle) relabel(ctx context.Context, mark state.Item) error {
 	stale := records.Query{
 		Where: records.All{
 			records.Is(records.FieldCreatorDID, ref.DIDAddress),
+			// A GUN record names whom it likes, and belongs to another writer.
+			records.Not{Cond: records.Is(records.FieldStorage, "gun")},
 			records.Not{Cond: records.All{
 				records.Is(records.FieldCreatorTx, ref.DIDTx),
 				records.Is(records.FieldCreatorHandle, ref.CreatorHandle),

@@ -104,7 +104,8 @@ type Queue interface {
 	Extend(ctx context.Context, receipt string, visibility time.Duration) error
 	// Ack ends jobs. Each receipt is tried; an AckError tells which failed. A job
 	// that was ended already is fine. An old receipt of a job that was received again
-	// has no effect, or is ErrReceipt.
+	// has no effect, or is ErrReceipt. So does one that the queue never made, where it
+	// cannot tell that from one of a job that is gone.
 	Ack(ctx context.Context, receipts ...string) error
 	// Bury moves a received job to the dead letters, with its body, its Attempt and
 	// the reason, which is for operators; CleanReason is applied to it. A Bury that

@@ -51,6 +51,13 @@ const (
 	CacheHits
 	CacheMisses
 	DialogueExpiries
+	ProcessedExpiries
+	JobExpiries
+	OtherExpiries
+	GunRecordsIndexed
+	GunRecordsRejected
+	GunRecordsDeleted
+	GunErrors
 	ColdStarts
 
 	counters
@@ -87,6 +94,7 @@ type Timing uint8
 // The timings.
 const (
 	CycleDuration Timing = iota
+	GunCycleDuration
 	APILatency
 
 	timings

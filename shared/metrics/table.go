@@ -71,19 +71,26 @@ func counter(name, family, label, value, meaning string) Definition {
 }
 
 var counterTable = [counters]Definition{
-	RecordsIndexed:   counter("RecordsIndexed", "oipnode_records_total", "outcome", "indexed", "Records that were written into the index."),
-	RecordsRejected:  counter("RecordsRejected", "oipnode_records_total", "outcome", "rejected", "Records that were refused, with a reason that is kept."),
-	RecordsWaiting:   counter("RecordsWaiting", "oipnode_records_total", "outcome", "waiting", "Records that went into the retry ledger, for their bytes, a creator or a template."),
-	RecordsDeleted:   counter("RecordsDeleted", "oipnode_records_total", "outcome", "deleted", "Records that their creators deleted."),
-	CycleErrors:      counter("CycleErrors", "oipnode_cycle_errors_total", "", "", "Index cycles that ended early with an error."),
-	GatewayErrors:    counter("GatewayErrors", "oipnode_gateway_errors_total", "", "", "Requests to gateways that failed, each attempt counted."),
-	APIRequests2xx:   counter("APIRequests2xx", "oipnode_api_requests_total", "class", "2xx", "Requests that were answered with a status below 400."),
-	APIRequests4xx:   counter("APIRequests4xx", "oipnode_api_requests_total", "class", "4xx", "Requests that were refused: status 400 to 499."),
-	APIRequests5xx:   counter("APIRequests5xx", "oipnode_api_requests_total", "class", "5xx", "Requests that failed: status 500 and above."),
-	CacheHits:        counter("CacheHits", "oipnode_cache_requests_total", "outcome", "hit", "Answers that the cache had."),
-	CacheMisses:      counter("CacheMisses", "oipnode_cache_requests_total", "outcome", "miss", "Answers that the cache did not have."),
-	DialogueExpiries: counter("DialogueExpiries", "oipnode_dialogue_expiries_total", "", "", "Dialogues that were removed after their time without activity."),
-	ColdStarts:       counter("ColdStarts", "oipnode_cold_starts_total", "", "", "Invocations that were the first of their process."),
+	RecordsIndexed:     counter("RecordsIndexed", "oipnode_records_total", "outcome", "indexed", "Records that were written into the index."),
+	RecordsRejected:    counter("RecordsRejected", "oipnode_records_total", "outcome", "rejected", "Records that were refused, with a reason that is kept."),
+	RecordsWaiting:     counter("RecordsWaiting", "oipnode_records_total", "outcome", "waiting", "Records that went into the retry ledger, for their bytes, a creator or a template."),
+	RecordsDeleted:     counter("RecordsDeleted", "oipnode_records_total", "outcome", "deleted", "Records that their creators deleted."),
+	CycleErrors:        counter("CycleErrors", "oipnode_cycle_errors_total", "", "", "Index cycles that ended early with an error."),
+	GatewayErrors:      counter("GatewayErrors", "oipnode_gateway_errors_total", "", "", "Requests to gateways that failed, each attempt counted."),
+	APIRequests2xx:     counter("APIRequests2xx", "oipnode_api_requests_total", "class", "2xx", "Requests that were answered with a status below 400."),
+	APIRequests4xx:     counter("APIRequests4xx", "oipnode_api_requests_total", "class", "4xx", "Requests that were refused: status 400 to 499."),
+	APIRequests5xx:     counter("APIRequests5xx", "oipnode_api_requests_total", "class", "5xx", "Requests that failed: status 500 and above."),
+	CacheHits:          counter("CacheHits", "oipnode_cache_requests_total", "outcome", "hit", "Answers that the cache had."),
+	CacheMisses:        counter("CacheMisses", "oipnode_cache_requests_total", "outcome", "miss", "Answers that the cache did not have."),
+	DialogueExpiries:   counter("DialogueExpiries", "oipnode_expiries_total", "kind", "dialogue", "Dialogues that were removed because their time was over."),
+	ProcessedExpiries:  counter("ProcessedExpiries", "oipnode_expiries_total", "kind", "processed", "Ids of processed GUN records that were removed after GUN_CACHE_MAX_AGE."),
+	JobExpiries:        counter("JobExpiries", "oipnode_expiries_total", "kind", "job", "Media jobs that were removed because they had been over for long."),
+	OtherExpiries:      counter("OtherExpiries", "oipnode_expiries_total", "kind", "other", "Rows of the state store of any other kind that were removed because they had expired."),
+	GunRecordsIndexed:  counter("GunRecordsIndexed", "oipnode_gun_records_total", "outcome", "indexed", "GUN records that were written into the index."),
+	GunRecordsRejected: counter("GunRecordsRejected", "oipnode_gun_records_total", "outcome", "rejected", "GUN records that did not pass the door, each try counted."),
+	GunRecordsDeleted:  counter("GunRecordsDeleted", "oipnode_gun_records_total", "outcome", "deleted", "GUN records that were removed because of a deletion registry."),
+	GunErrors:          counter("GunErrors", "oipnode_gun_errors_total", "", "", "What failed in sync cycles and is tried again: records, indexes, peers, cycles."),
+	ColdStarts:         counter("ColdStarts", "oipnode_cold_starts_total", "", "", "Invocations that were the first of their process."),
 }
 
 func gauge(name string, unit Unit, family, label, value, meaning string) Definition {
@@ -113,6 +120,7 @@ func timing(name string, unit Unit, family, meaning string) Definition {
 }
 
 var timingTable = [timings]Definition{
-	CycleDuration: timing("CycleDuration", Seconds, "oipnode_cycle_duration_seconds", "How long an index cycle took."),
-	APILatency:    timing("APILatency", Milliseconds, "oipnode_api_latency_seconds", "How long a request took until its answer was ready."),
+	CycleDuration:    timing("CycleDuration", Seconds, "oipnode_cycle_duration_seconds", "How long an index cycle took."),
+	GunCycleDuration: timing("GunCycleDuration", Seconds, "oipnode_gun_cycle_duration_seconds", "How long a sync cycle with GUN peers took."),
+	APILatency:       timing("APILatency", Milliseconds, "oipnode_api_latency_seconds", "How long a request took until its answer was ready."),
 }

@@ -64,9 +64,18 @@ type Envelope struct {
 	Hidden bool `json:"hidden,omitempty"`
 	// DeleteMessage marks a record that is a delete message.
 	DeleteMessage bool `json:"deleteMessage,omitempty"`
+	// SignatureStatus is the Trust of a GUN record; what comes from the chain is
+	// always verified and does not say so.
+	SignatureStatus Trust `json:"signatureStatus,omitempty"`
+	// Encrypted marks a GUN record that only its owner may see; Encryption is what
+	// its publisher says of how.
+	Encrypted  bool        `json:"encrypted,omitempty"`
+	Encryption *Encryption `json:"encryption,omitempty"`
+	// Gun says which version of a GUN record this is.
+	Gun *GunOrigin `json:"gun,omitempty"`
 }
 
-// Document is a verified and expanded document, ready for a record store. Only
+// Document is a verified (by its Trust) and expanded document, ready for a record store. Only
 // this package can make one, and it only makes one out of a Verified: code that
 // would store something unverified does not compile. The zero Document is not
 // Valid, and stores refuse it.
@@ -84,7 +93,7 @@ func (d Document) Valid() bool { return d.did != "" }
 // Kind says which index the document belongs to.
 func (d Document) Kind() Kind { return d.kind }
 
-// DID is the document's identity, did:arweave:<transaction id>.
+// DID is the document's identity, did:arweave:<transaction id> or did:gun:<soul>.
 func (d Document) DID() string { return d.did }
 
 // Missing lists the templates without which the document is only partial.

@@ -78,18 +78,23 @@ type Setting struct {
 	IndexedAt time.Time
 	// Hidden marks a template or registration that a delete message hides.
 	Hidden bool
+	// Gun says where a GUN record came from; its Hash is not used.
+	Gun GunOrigin
 }
 
 // ErrNothing is returned by Expand for a record of which no part could be
 // expanded: it waits for its first template.
 var ErrNothing = errors.New("oip: no template of the record is known")
 
-// Expand makes the document of a verified transaction (spec sections 4 to 6).
-// It is deterministic. A record of which some templates are unknown becomes a
+// Expand makes the document of a verified transaction (spec sections 4 to 6), or of
+// a GUN record, whose data is expanded already. It is deterministic. A record of which some templates are unknown becomes a
 // partial document that names them; with none known it returns ErrNothing. A
 // document that would be much larger than its transaction (enum names and field
 // names are the template's) is refused with a Rejected, ReasonTooLarge.
 func Expand(v Verified, s Setting) (Document, error) {
+	if v.gun != nil {
+		return v.expandGun(s)
+	}
 	if v.head.creator == "" {
 		return Document{}, errors.New("oip: Expand of a zero Verified")
 	}

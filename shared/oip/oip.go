@@ -6,7 +6,9 @@
 // Verify is the only door to the record store. It takes a transaction as a
 // gateway delivered it and answers with an Outcome: Accepted with a Verified,
 // Rejected with a Reason from a closed list, or Waiting for a named Dependency.
-// Expand turns a Verified into the Document that stores accept.
+// VerifyGun is the same door for a GUN record as a peer delivered it; its Verified
+// also says how far the record can be trusted. Expand turns a Verified into the
+// Document that stores accept.
 //
 // Subpackages: canon (JavaScript's JSON, byte for byte) and rsapss (RSA-PSS
 // verification). Package oiptest signs transactions for tests.

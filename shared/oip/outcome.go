@@ -26,6 +26,8 @@ const (
 	ReasonKey Reason = "bad_key"
 	// ReasonSignature: the signature does not verify with the creator's key.
 	ReasonSignature Reason = "bad_signature"
+	// ReasonOwner: a GUN record stands under a soul of another key's owner.
+	ReasonOwner Reason = "foreign_soul"
 	// ReasonUnstorable: the record store can never hold the document.
 	ReasonUnstorable Reason = "unstorable"
 	// ReasonExcluded: the operator's configuration leaves this record type out.
@@ -35,7 +37,7 @@ const (
 // Reasons lists all reasons, in the order in which pages show them.
 func Reasons() []Reason {
 	return []Reason{ReasonID, ReasonTags, ReasonVersion, ReasonTooLarge, ReasonJSON, ReasonStructure,
-		ReasonTemplate, ReasonKey, ReasonSignature, ReasonUnstorable, ReasonExcluded}
+		ReasonTemplate, ReasonKey, ReasonSignature, ReasonOwner, ReasonUnstorable, ReasonExcluded}
 }
 
 // RulesVersion changes whenever a rule of this package changes so that a kept
@@ -49,7 +51,7 @@ type Need string
 const (
 	NeedTemplate Need = "template" // ID is a template's transaction id
 	NeedCreator  Need = "creator"  // ID is a creator's address
-	NeedData     Need = "data"     // ID is the transaction whose bytes are missing
+	NeedData     Need = "data"     // ID is the transaction, or the soul, whose bytes are missing
 )
 
 // Dependency is a named thing that is not there yet.

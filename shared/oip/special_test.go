@@ -216,11 +216,12 @@ func TestSealed(t *testing.T) {
 		}
 		return exec.Command("go", "build", "-overlay", overlay, "./sealedcheck").CombinedOutput()
 	}
-	if out, err := build(`var V = oip.Verify; var D oip.Document`); err != nil {
+	if out, err := build(`var V = oip.Verify; var G = oip.VerifyGun; var D oip.Document`); err != nil {
 		t.Fatalf("the rightful use does not compile: %s", out)
 	}
 	for _, body := range []string{
 		`var V = oip.Verified{tx: oip.Transaction{}}`,
+		`var V = oip.Verified{gun: nil}`,
 		`var D = oip.Document{did: "did:arweave:x"}`,
 		`type mine struct{}; func (mine) outcome() {}; var O oip.Outcome = mine{}`,
 	} {

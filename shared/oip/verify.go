@@ -43,9 +43,9 @@ const (
 	SubjectDeletion
 )
 
-// Verified is a transaction whose id, structure, signature and key were checked.
-// Verify is the only function that makes one; the zero Verified becomes no
-// Document.
+// Verified is a transaction whose id, structure, signature and key were checked, or
+// a GUN record with its Trust. Verify and VerifyGun are the only functions that make
+// one; the zero Verified becomes no Document.
 type Verified struct {
 	tx      Transaction
 	head    head
@@ -56,6 +56,8 @@ type Verified struct {
 	template     *Template
 	registration *Registration
 	deletion     *Deletion
+	// gun is set for a GUN record, which has no transaction.
+	gun *gunPart
 }
 
 // ID is the transaction's id.
@@ -85,7 +87,7 @@ func (v Verified) Registration() *Registration { return v.registration }
 // Deletion is the delete message, for SubjectDeletion.
 func (v Verified) Deletion() *Deletion { return v.deletion }
 
-// Verify is the only door to the record stores. It checks, in this order, the
+// Verify is the door to the record stores for transactions. It checks, in this order, the
 // id, the tags, the shape of the data, the key against the address, and the
 // signature (spec section 3), and never skips any. It is Waiting for the creator
 // when keys does not know the signer; everything else that does not hold is

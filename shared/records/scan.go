@@ -60,6 +60,20 @@ func scan(obj []byte, visit func(name string, value []byte)) error {
 	}
 }
 
+// Parts returns the two parts of a document, {"data":…,"oip":…}, as they stand; data is
+// nil when it is absent. The error is for anything that is not an object.
+func Parts(doc []byte) (data, envelope []byte, err error) {
+	err = scan(doc, func(name string, value []byte) {
+		switch name {
+		case "data":
+			data = value
+		case "oip":
+			envelope = value
+		}
+	})
+	return data, envelope, err
+}
+
 // elements calls visit for each element of an array until it returns false.
 // What is not an array has none.
 func elements(arr []byte, visit func(value []byte) bool) {

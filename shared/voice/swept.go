@@ -1,8 +1,10 @@
 package voice
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -21,14 +23,30 @@ type Swept struct {
 	Purged int
 }
 
+// PurgeError says of which dialogues some events are left.
+type PurgeError struct {
+	// Dialogues are the keys of their rows, as they were handed to Swept.
+	Dialogues []state.Key
+	err       error
+}
+
+func (e *PurgeError) Error() string {
+	return fmt.Sprintf("remove the events of %d expired dialogues: %v", len(e.Dialogues), e.err)
+}
+
+func (e *PurgeError) Unwrap() error { return e.err }
+
 // Swept is told what was removed from the state store because it had expired, by the
-// embedded store's sweeper or by a DynamoDB table's TTL. It counts what was this
-// package's, logs it, and removes the events of the dialogues that are gone, which
-// nobody can see any more. It may be told the same twice. After an error the events
-// that are left expire at the end of the dialogue's longest life.
+// embedded store's sweeper or by a DynamoDB table's TTL (package expiry). It counts what
+// was this package's, and removes the events of the dialogues that are gone, which
+// nobody can see any more. It may be told the same twice. Its error is a *PurgeError: a
+// repetition goes on where it was, and without one the events that are left expire at
+// the end of the dialogue's longest life.
 func (d *Dialogues) Swept(ctx context.Context, keys []state.Key) (Swept, error) {
 	var s Swept
 	var purged atomic.Int64
+	var mu sync.Mutex
+	var failed PurgeError
 	var g errgroup.Group // no context: the others' events go even if one's do not
 	g.SetLimit(purgers)
 	for _, k := range keys {
@@ -43,17 +61,19 @@ func (d *Dialogues) Swept(ctx context.Context, keys []state.Key) (Swept, error) 
 			g.Go(func() error {
 				n, err := d.purge(ctx, id)
 				purged.Add(int64(n))
-				return err
+				if err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					failed.Dialogues, failed.err = append(failed.Dialogues, k), cmp.Or(failed.err, err)
+				}
+				return nil
 			})
 		}
 	}
-	err := g.Wait()
+	_ = g.Wait() // what failed is in failed
 	s.Purged = int(purged.Load())
-	if s != (Swept{}) {
-		d.opt.Log.InfoContext(ctx, "voice dialogues expired", "dialogues", s.Dialogues, "events", s.Events+s.Purged, "owners", s.Owners)
-	}
-	if err != nil {
-		return s, fmt.Errorf("remove the events of an expired dialogue: %w", err)
+	if len(failed.Dialogues) > 0 {
+		return s, &failed
 	}
 	return s, nil
 }

@@ -1,11 +1,10 @@
 package voice
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,8 +39,7 @@ func (w *world) sweep() (total Swept) {
 
 // TestSwept: with a dialogue's row all its events go; those of others stay.
 func TestSwept(t *testing.T) {
-	var log bytes.Buffer
-	w := newWorld(t, func(o *Options) { o.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+	w := newWorld(t)
 	old := w.start()
 	for range 40 {
 		w.say(old.ID, "x")
@@ -49,16 +47,13 @@ func TestSwept(t *testing.T) {
 	w.clock.advance(20 * time.Minute)
 	young := w.start()
 	w.say(young.ID, "y")
-	if got := w.sweep(); got != (Swept{}) || log.Len() > 0 {
-		t.Errorf("while all live: %+v %s", got, &log)
+	if got := w.sweep(); got != (Swept{}) {
+		t.Errorf("while all live: %+v", got)
 	}
 	w.clock.advance(10 * time.Minute)
 	w.gone(old.ID)
-	if got := w.sweep(); got != (Swept{Dialogues: 1, Purged: 40}) || !strings.Contains(log.String(), `"dialogues":1,"events":40`) {
-		t.Errorf("removed %+v, log %s", got, &log)
-	}
-	if strings.Contains(log.String(), old.ID) {
-		t.Errorf("the log names dialogues: %s", &log)
+	if got := w.sweep(); got != (Swept{Dialogues: 1, Purged: 40}) {
+		t.Errorf("removed %+v", got)
 	}
 	if items, err := w.store.Range(t.Context(), dialogueKey(old.ID).Space, "", "", 10); err != nil || len(items) != 0 {
 		t.Errorf("left: %d, %v", len(items), err)
@@ -105,11 +100,67 @@ func TestPurgeFails(t *testing.T) {
 	w.clock.advance(time.Hour)
 	d := w.over(&blade{Store: w.store, at: 2})
 	keys := []state.Key{dialogueKey(s.ID)}
-	if got, err := d.Swept(t.Context(), keys); !errors.Is(err, errKilled) || got.Purged != readPage {
+	other := w.start() // it lives, so there is nothing to do, and nothing that could fail
+	got, err := d.Swept(t.Context(), append(keys, dialogueKey(other.ID)))
+	var left *PurgeError
+	if !errors.Is(err, errKilled) || !errors.As(err, &left) || !slices.Equal(left.Dialogues, keys) || got.Purged != readPage {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if got, err := w.Swept(t.Context(), keys); err != nil || got.Purged != 20-readPage {
 		t.Errorf("told again: %+v, %v", got, err)
+	}
+}
+
+// TestSweeperKilled kills the sweeper between the removal of the rows and each of its
+// own writes. Nobody sees more than before, nobody's else is touched, and when the
+// longest life is over nothing is left, whether it was told again or not.
+func TestSweeperKilled(t *testing.T) {
+	const writes = 3 // 40 events, 16 at a time
+	for at := 1; at <= writes+1; at++ {
+		for _, after := range []bool{false, true} {
+			for _, again := range []bool{false, true} {
+				t.Run(fmt.Sprint(at, after, again), func(t *testing.T) {
+					w := newWorld(t)
+					ctx := t.Context()
+					old := w.start()
+					for range 40 {
+						w.say(old.ID, "x")
+					}
+					w.clock.advance(20 * time.Minute)
+					young := w.start()
+					w.say(young.ID, "y")
+					w.clock.advance(10 * time.Minute)
+					removed, err := w.store.Sweep(ctx, bolt.MaxSweep)
+					if err != nil || len(removed) != 1 || removed[0].Key != dialogueKey(old.ID) {
+						t.Fatalf("removed %v, %v", removed, err)
+					}
+					keys := []state.Key{removed[0].Key}
+					_, err = w.over(&blade{Store: w.store, at: at, after: after}).Swept(ctx, keys)
+					if errors.Is(err, errKilled) != (at <= writes) {
+						t.Errorf("killed: %v", err)
+					}
+					w.gone(old.ID)
+					if again {
+						if _, err := w.Swept(ctx, keys); err != nil {
+							t.Error(err)
+						}
+						if items, err := w.store.Range(ctx, keys[0].Space, "", "", 100); err != nil || len(items) > 0 {
+							t.Errorf("%d rows are left, %v", len(items), err)
+						}
+					}
+					if texts(w.heard(young.ID)) != `"y" ` {
+						t.Error("the other dialogue lost its events")
+					}
+					w.clock.advance(24 * time.Hour)
+					w.sweep()
+					for _, s := range []Started{old, young} {
+						if items, err := w.store.Range(ctx, dialogueKey(s.ID).Space, "", "", 100); err != nil || len(items) > 0 {
+							t.Errorf("after the longest life %d rows are left, %v", len(items), err)
+						}
+					}
+				})
+			}
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ type Options struct {
 	BufferedWait time.Duration
 	// Now is the clock, which must agree with the store's; nil means time.Now.
 	Now func() time.Time
-	// Log gets what ended a stream, and what was removed; nil discards it.
+	// Log gets what ended a stream; nil discards it.
 	Log *slog.Logger
 }
 

@@ -20,7 +20,8 @@ import (
 
 // Harness is what the suite needs to know about an implementation.
 type Harness struct {
-	// Open returns an empty queue and registers its clean-up with t.
+	// Open returns an empty queue and registers its clean-up with t. Without Advance the
+	// cases run side by side, and so call it and the others.
 	Open func(t *testing.T) jobs.Queue
 	// Reopen closes the queue and opens the same one again, as after a restart. Nil
 	// when the queue is not in this process.
@@ -66,6 +67,9 @@ func Run(t *testing.T, h Harness) {
 					continue
 				}
 				t.Run(c.name, func(t *testing.T) {
+					if h.Advance == nil {
+						t.Parallel() // most of them only let time pass
+					}
 					c.run(&env{T: t, h: h, q: h.Open(t), ctx: t.Context()})
 				})
 			}

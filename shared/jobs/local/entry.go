@@ -3,6 +3,7 @@ package local
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"oipnode/shared/jobs"
 )
 
-// head is what changes about a job. It is stored as five numbers of eight bytes.
+// head is what changes about a job. It is stored as four numbers of eight bytes.
 type head struct {
 	id   uint64
 	sent time.Time
@@ -67,27 +68,36 @@ func parseName(s string) (id uint64, ok bool) {
 	if len(s) != 16 || strings.Trim(s, "0123456789abcdef") != "" {
 		return 0, false
 	}
-	_, err := fmt.Sscanf(s, "%016x", &id)
+	id, err := strconv.ParseUint(s, 16, 64)
 	return id, err == nil
 }
 
 func (h head) receipt() string { return name(h.id) + "-" + name(h.delivery) }
 
-// received finds the job that a receipt is for. ended says that there is none any
-// more; a receipt of an earlier delivery, or of none, is jobs.ErrReceipt.
-func received(tx *bbolt.Tx, receipt string) (h head, ended bool, err error) {
-	first, second, _ := strings.Cut(receipt, "-")
+// parseReceipt is the reverse of receipt.
+func parseReceipt(s string) (id, delivery uint64, err error) {
+	first, second, _ := strings.Cut(s, "-")
 	id, ok := parseName(first)
 	delivery, fine := parseName(second)
 	if !ok || !fine || delivery == 0 {
-		return head{}, false, fmt.Errorf("%w: it is none of this queue", jobs.ErrReceipt)
+		return 0, 0, fmt.Errorf("%w: it is none of this queue", jobs.ErrReceipt)
+	}
+	return id, delivery, nil
+}
+
+// received finds the job that a receipt is for. ended says that there is none any
+// more; a receipt of an earlier delivery, or of none, is jobs.ErrReceipt.
+func received(tx *bbolt.Tx, receipt string) (h head, ended bool, err error) {
+	id, delivery, err := parseReceipt(receipt)
+	if err != nil {
+		return head{}, false, err
 	}
 	v := tx.Bucket(bucketHeads).Get(key(id))
 	if v == nil {
 		return head{}, true, nil
 	}
 	if h, err = decodeHead(id, v); err == nil && h.delivery != delivery {
-		err = fmt.Errorf("%w: job %s was received again", jobs.ErrReceipt, first)
+		err = fmt.Errorf("%w: job %s was received again", jobs.ErrReceipt, name(id))
 	}
 	return h, false, err
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,12 +21,12 @@ import (
 	"oipnode/shared/jobs/local"
 )
 
-// killWorkers are the goroutines of the process that is killed. Each has one call
-// under way that may be done although nobody hears of it.
+// killWorkers are the goroutines of the process that is killed.
 const killWorkers = 3
 
 // useUntilKilled sends, receives, ends, gives back and buries from several
-// goroutines, and writes a line for each call that returned.
+// goroutines. It writes a line for each call that returned, and one before it ends or
+// buries a job, which may be done although nobody hears of it.
 func useUntilKilled(path string, out io.Writer) error {
 	q, err := local.Open(path, local.Options{MaxReceives: 1000, MaxDead: 100_000})
 	if err != nil {
@@ -46,21 +47,7 @@ func useUntilKilled(path string, out io.Writer) error {
 					return err
 				}
 				for i, j := range batch {
-					call, end := q.Extend(ctx, j.Receipt, 0), "back"
-					switch (n + i) % 3 {
-					case 0:
-						call, end = q.Ack(ctx, j.Receipt), "done"
-					case 1:
-						call, end = q.Bury(ctx, j, "why"), "dead"
-					}
-					// The job was given back first, so another worker may have it.
-					if errors.Is(call, jobs.ErrReceipt) {
-						continue
-					}
-					if call != nil {
-						return call
-					}
-					if _, err := fmt.Fprintf(out, "%s %s\n", end, j.Body); err != nil {
+					if err := endOne(ctx, q, j, (n+i)%3, out); err != nil {
 						return err
 					}
 				}
@@ -70,14 +57,33 @@ func useUntilKilled(path string, out io.Writer) error {
 	return errors.Join(g.Wait(), q.Close())
 }
 
+// endOne gives a job back, or ends or buries it.
+func endOne(ctx context.Context, q *local.Queue, j jobs.Job, way int, out io.Writer) error {
+	if way == 2 {
+		return q.Extend(ctx, j.Receipt, 0)
+	}
+	if _, err := fmt.Fprintf(out, "ends %s\n", j.Body); err != nil {
+		return err
+	}
+	end, what := func() error { return q.Ack(ctx, j.Receipt) }, "done"
+	if way == 1 {
+		end, what = func() error { return q.Bury(ctx, j, "why") }, "dead"
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%s %s\n", what, j.Body)
+	return err
+}
+
 // TestKill proves with a process that is killed at any moment: what Send
 // acknowledged is a job, a dead letter or was ended, what was ended does not come
 // back, and each job is in one place.
 func TestKill(t *testing.T) {
 	path := newPath(t)
 	rng := rand.New(rand.NewPCG(5, 6))
-	state := map[string]string{} // the last that is known of each job
-	for round := range 5 {
+	state := map[string]string{} // the most that is known of each job
+	for range 5 {
 		exe, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)
@@ -97,9 +103,8 @@ func TestKill(t *testing.T) {
 			if !ok || what == "child" {
 				t.Fatal(lines.Text())
 			}
-			// Lines of several workers may be in another order than their calls, so an
-			// end stays an end.
-			if old := state[body]; old != "done" && old != "dead" {
+			// Lines of several workers may be in another order than their calls.
+			if rank := []string{"", "sent", "ends", "done", "dead"}; slices.Index(rank, what) > slices.Index(rank, state[body]) {
 				state[body] = what
 			}
 			if left == 1 {
@@ -112,12 +117,25 @@ func TestKill(t *testing.T) {
 		if err := cmd.Wait(); !errors.As(err, &exit) {
 			t.Fatalf("the child ended with %v", err)
 		}
-		checkAfterKill(t, path, state, killWorkers*(round+1))
+		checkAfterKill(t, path, state)
+	}
+	if len(state) < 10 {
+		t.Errorf("only %d jobs were sent", len(state))
 	}
 }
 
-func checkAfterKill(t *testing.T, path string, state map[string]string, unheard int) {
+// checkAfterKill reads a copy of the file, so that the next process goes on with the
+// jobs as they were left.
+func checkAfterKill(t *testing.T, original string, state map[string]string) {
 	t.Helper()
+	content, err := os.ReadFile(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := newPath(t)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	q, err := local.Open(path, local.Options{MaxReceives: 1000, MaxDead: 100_000, Now: func() time.Time { return time.Now().Add(24 * time.Hour) }})
 	if err != nil {
 		t.Fatal(err)
@@ -144,17 +162,11 @@ func checkAfterKill(t *testing.T, path string, state map[string]string, unheard 
 			place[string(j.Body)] = "waits"
 		}
 	}
-	gone := 0
 	for body, what := range state {
 		switch got := place[body]; {
-		case what == "done" && got != "", what == "dead" && got != "dead":
-			t.Errorf("%s was %s, and is %q", body, what, got)
-		case what != "done" && got == "":
-			gone++
+		case what == "done" && got != "", what == "dead" && got != "dead", what == "sent" && got != "waits":
+			t.Errorf("the last of %s was %q, and now it is %q", body, what, got)
 		}
-	}
-	if gone > unheard {
-		t.Errorf("%d jobs are gone that nobody ended, and at most %d ends were not heard of", gone, unheard)
 	}
 	if err := q.Close(); err != nil {
 		t.Error(err)
@@ -190,6 +202,30 @@ func TestFull(t *testing.T) {
 	}
 	if list := dead(t, q); len(list) != 2 {
 		t.Errorf("a Redrive that failed left %d dead letters", len(list))
+	}
+	if err := q.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGivenUpTogether: more jobs than a batch that were received too often hide no
+// job behind them, not even from a Receive that does not wait.
+func TestGivenUpTogether(t *testing.T) {
+	c := &clock{now: time.Date(2026, 5, 17, 12, 0, 0, 0, time.UTC)}
+	q := openQueue(t, newPath(t), local.Options{MaxReceives: 1, Now: c.Now})
+	const bad = 2*jobs.MaxBatch + 3
+	for i := range bad {
+		send(t, q, fmt.Sprint(i))
+		receive(t, q)
+	}
+	c.Advance(time.Hour)
+	good := send(t, q, "good")
+	batch, err := q.Receive(t.Context(), 3, 0, time.Minute)
+	if err != nil || len(batch) != 1 || batch[0].ID != good {
+		t.Errorf("received %+v, %v", batch, err)
+	}
+	if list := dead(t, q); len(list) != bad || list[0].Reason != "received 1 times and never ended" {
+		t.Errorf("%d dead letters, %+v", len(list), list)
 	}
 	if err := q.Verify(t.Context()); err != nil {
 		t.Error(err)

@@ -61,10 +61,10 @@ func TestQueue(t *testing.T) {
 			if harness.Advance != nil {
 				opts.Now = c.Now
 			}
-			paths := map[jobs.Queue]string{}
+			var paths sync.Map // by queue
 			open := func(t *testing.T, path string) jobs.Queue {
 				q := openQueue(t, path, opts)
-				paths[q] = path
+				paths.Store(q, path)
 				t.Cleanup(func() {
 					if err := q.Verify(context.Background()); err != nil && !errors.Is(err, jobs.ErrClosed) {
 						t.Error(err)
@@ -77,7 +77,8 @@ func TestQueue(t *testing.T) {
 				if err := q.(*local.Queue).Close(); err != nil {
 					t.Fatal(err)
 				}
-				return open(t, paths[q])
+				path, _ := paths.Load(q)
+				return open(t, path.(string))
 			}
 			harness.Dead = func(t *testing.T, q jobs.Queue) (list []jobstest.Dead) {
 				for _, d := range dead(t, q.(*local.Queue)) {

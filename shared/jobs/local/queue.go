@@ -65,7 +65,7 @@ func (q *Queue) Receive(ctx context.Context, max int, wait, visibility time.Dura
 		if err != nil {
 			return nil, fmt.Errorf("receive: %w", err)
 		}
-		if len(batch) > 0 || wait == 0 {
+		if len(batch) > 0 || wait == 0 && next > 0 {
 			return batch, nil
 		}
 		due := time.NewTimer(next)
@@ -87,7 +87,7 @@ func (q *Queue) Receive(ctx context.Context, max int, wait, visibility time.Dura
 }
 
 // take receives up to max jobs that are due. Without one it says how long the next is
-// not due yet.
+// not due yet; 0 means that there may be more, behind those that it buried.
 func (q *Queue) take(max int, visibility time.Duration) (batch []jobs.Job, next time.Duration, err error) {
 	now := q.now()
 	// Looking first spares an idle queue the writes.
@@ -107,7 +107,8 @@ func (q *Queue) take(max int, visibility time.Duration) (batch []jobs.Job, next 
 	next = 0
 	err = q.update(func(tx *bbolt.Tx) error {
 		batch = nil
-		for len(batch) < max {
+		// Jobs that are buried count as well, so that no transaction grows with them.
+		for range max {
 			k, _ := tx.Bucket(bucketDue).Cursor().First()
 			if k == nil {
 				return nil

@@ -50,7 +50,11 @@ func (q *Queue) Ack(ctx context.Context, receipts ...string) error {
 	return nil
 }
 
-// ack ends up to maxEntries jobs. SQS answers for each by itself.
+// ack ends up to maxEntries jobs. SQS answers for each by itself. An answer that a
+// receipt is not valid means that there is nothing to end by it: SQS says so of what
+// it never made, other servers of the protocol of a job that was ended before. The
+// second is fine by the contract, also where a request is repeated whose answer was
+// lost, and the first cannot be told from it.
 func (q *Queue) ack(ctx context.Context, receipts []string) (failed []jobs.AckFailure, err error) {
 	in := &sqs.DeleteMessageBatchInput{QueueUrl: &q.url}
 	for i, receipt := range receipts {
@@ -68,6 +72,9 @@ func (q *Queue) ack(ctx context.Context, receipts []string) (failed []jobs.AckFa
 			if err != nil || i < 0 || i >= len(receipts) {
 				return errEntry
 			}
+			if aws.ToString(f.Code) == codeReceipt {
+				continue
+			}
 			if !f.SenderFault {
 				later = append(later, types.DeleteMessageBatchRequestEntry{Id: f.Id, ReceiptHandle: aws.String(receipts[i])})
 				continue
@@ -84,6 +91,9 @@ func (q *Queue) ack(ctx context.Context, receipts []string) (failed []jobs.AckFa
 	}
 	return failed, nil
 }
+
+// codeReceipt is the code of a receipt that stands for no job.
+const codeReceipt = "ReceiptHandleIsInvalid"
 
 // errEntry is the failure of an entry that SQS takes the blame for.
 var errEntry = errors.New("an entry failed inside SQS")

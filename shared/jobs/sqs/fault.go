@@ -70,7 +70,7 @@ var finals = map[string]error{
 	"QueueDoesNotExist":                       ErrQueue,
 	"AWS.SimpleQueueService.NonExistentQueue": ErrQueue,
 	"InvalidAddress":                          ErrQueue,
-	"ReceiptHandleIsInvalid":                  jobs.ErrReceipt,
+	codeReceipt:                               jobs.ErrReceipt,
 	"MessageNotInflight":                      jobs.ErrReceipt,
 	"InvalidMessageContents":                  jobs.ErrInvalid,
 	"AccessDenied":                            ErrRefused,
@@ -129,6 +129,8 @@ func judge(operation string, err error) (passes bool, cause error) {
 	case !final && operation == "ChangeMessageVisibility" && (code == "InvalidParameterValue" || code == "InvalidParameterValueException"):
 		// Every other parameter was checked: this is a job that is gone.
 		meaning, final = jobs.ErrReceipt, true
+	case passing[code]: // also with the status of a refusal, which SQS throttles with
+		final = false
 	case !final && (status == http.StatusForbidden || status == http.StatusUnauthorized):
 		meaning, final = ErrRefused, true
 	}

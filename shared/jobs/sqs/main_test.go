@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,15 +27,18 @@ const maxReceives = 4
 
 func TestQueue(t *testing.T) {
 	client := newClient(t)
-	deadURLs := map[jobs.Queue]string{}
+	var deadURLs sync.Map // by queue
 	jobstest.Run(t, jobstest.Harness{
 		Open: func(t *testing.T) jobs.Queue {
 			url, deadURL := newQueues(t, client)
 			q := openQueue(t, sqs.Options{Client: client, URL: url, DeadURL: deadURL})
-			deadURLs[q] = deadURL
+			deadURLs.Store(q, deadURL)
 			return q
 		},
-		Dead:        func(t *testing.T, q jobs.Queue) []jobstest.Dead { return dead(t, client, deadURLs[q]) },
+		Dead: func(t *testing.T, q jobs.Queue) []jobstest.Dead {
+			url, _ := deadURLs.Load(q)
+			return dead(t, client, url.(string))
+		},
 		MaxReceives: maxReceives,
 	})
 }

@@ -12,7 +12,9 @@
 // above jobs.Options.MaxAttempts: it catches what Bury does not, jobs that kill their
 // receiver, and gives no reason. Its visibility timeout must be longer than the
 // function's, SQS asks for six times as long. A job is kept for the queue's retention,
-// so that of the dead letters should be the longest, 14 days.
+// so that of the dead letters should be the longest, 14 days. Its own delay and its own
+// wait stay at 0, as they are by default: a Send without a delay, and a Receive without
+// a wait, mean what the queue is set to.
 //
 // Bury sends the body to the dead letter queue with the attributes "reason", "job"
 // and "attempt", and then deletes the job. If it fails in between, the job comes back

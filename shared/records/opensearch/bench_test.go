@@ -17,41 +17,43 @@ import (
 // writing stores.
 const benchDocs = 5000
 
-// BenchmarkBulk writes documents through the store, BenchmarkRawBulk the same bytes by
+// BenchmarkBulk writes documents through the store, and beside it the same sources by
 // plain _bulk requests of 5 MiB over one connection: the price of what the store adds.
+// Both take turns, so that the engine is as warm for the one as for the other.
 func BenchmarkBulk(b *testing.B) {
 	docs := newPress().posts(benchDocs, 900)
+	var store, raw time.Duration
 	for b.Loop() {
-		b.StopTimer()
 		url, prefix := newPrefix(b)
 		s := open(b, url, prefix)
-		b.StartTimer()
+		begun := time.Now()
 		for part := range slices.Chunk(docs, 1000) {
 			write(b, s, records.OK, puts(1, part...)...)
 		}
-	}
-	b.ReportMetric(float64(benchDocs*b.N)/b.Elapsed().Seconds(), "records/s")
-}
+		store += time.Since(begun)
 
-func BenchmarkRawBulk(b *testing.B) {
-	docs := newPress().posts(benchDocs, 900)
-	for b.Loop() {
-		b.StopTimer()
-		url, prefix := newPrefix(b)
+		url, prefix = newPrefix(b)
 		open(b, url, prefix) // makes the index with the same mapping
 		bodies := rawBulks(b, url, prefix, docs)
-		b.StartTimer()
+		begun = time.Now()
 		for _, body := range bodies {
 			post(b, url+"/"+prefix+"-w/_bulk?filter_path=errors", body)
 		}
+		raw += time.Since(begun)
 	}
-	b.ReportMetric(float64(benchDocs*b.N)/b.Elapsed().Seconds(), "records/s")
+	written := float64(benchDocs * b.N)
+	b.ReportMetric(written/store.Seconds(), "records/s")
+	b.ReportMetric(written/raw.Seconds(), "raw-records/s")
+	b.ReportMetric(raw.Seconds()/store.Seconds(), "of-raw")
+	benchClient.CloseIdleConnections()
 }
 
 // rawBulks are bulks of at most 5 MiB with the sources that the store itself writes.
 func rawBulks(b *testing.B, url, prefix string, docs []*oip.Document) [][]byte {
 	s := open(b, url, prefix+"-copy")
-	write(b, s, records.OK, puts(1, docs...)...)
+	for part := range slices.Chunk(docs, 1000) {
+		write(b, s, records.OK, puts(1, part...)...)
+	}
 	var bodies [][]byte
 	var body []byte
 	for part := range slices.Chunk(docs, 500) {
@@ -94,41 +96,4 @@ func post(b *testing.B, url string, body []byte) []byte {
 		b.Fatalf("%d %v: %.300s", res.StatusCode, err, text)
 	}
 	return text
-}
-
-// BenchmarkPage asks for a plain page of 20 out of 10,000 documents through the store,
-// and BenchmarkRawPage the engine for the same page over a connection that is kept.
-func BenchmarkPage(b *testing.B) {
-	url, prefix := newPrefix(b)
-	s := open(b, url, prefix)
-	for part := range slices.Chunk(newPress().posts(10000, 900), 1000) {
-		write(b, s, records.OK, puts(1, part...)...)
-	}
-	query := records.Query{Where: records.Is(records.FieldAccess, "public"), Sort: []records.Sort{{Field: records.FieldHeight, Desc: true}}, Limit: 20}
-	raw := []byte(`{"query":{"terms":{"f.access":["public"]}},"track_total_hits":true,"size":20,"_source":["k","d","e"],
-		"sort":[{"f.height":{"order":"desc","mode":"max","missing":"_last"}},{"f.did":{"order":"asc","mode":"min","missing":"_last"}}]}`)
-	for name, ask := range map[string]func(){
-		"store": func() {
-			if p, err := s.Search(b.Context(), query); err != nil || len(p.Hits) != 20 {
-				b.Fatal(err)
-			}
-		},
-		"raw": func() { post(b, url+"/"+prefix+"/_search", raw) },
-	} {
-		b.Run(name, func(b *testing.B) {
-			for range 200 {
-				ask()
-			}
-			var times []time.Duration
-			for b.Loop() {
-				begun := time.Now()
-				ask()
-				times = append(times, time.Since(begun))
-			}
-			slices.Sort(times)
-			b.ReportMetric(float64(times[len(times)/2])/1e6, "p50-ms")
-			b.ReportMetric(float64(times[len(times)*99/100])/1e6, "p99-ms")
-		})
-	}
-	benchClient.CloseIdleConnections()
 }

@@ -15,25 +15,25 @@ type item struct {
 	kind, reason string
 }
 
-// action is the lines of a bulk that make a document what was decided. The condition
-// is that nobody has written it since it was read.
-func (s *Store) action(d *subject) ([]byte, error) {
-	var b []byte
+// appendAction appends the lines of a bulk that make a document what was decided. The
+// condition is that nobody has written it since it was read. After an error there is
+// nothing appended.
+func (s *Store) appendAction(b []byte, d *subject) ([]byte, error) {
+	begin := len(b)
 	switch {
 	case !d.after.exists:
-		b = append(canon.AppendString([]byte(`{"delete":{"_id":`), d.did), condition(d)...)
+		b = append(canon.AppendString(append(b, `{"delete":{"_id":`...), d.did), condition(d)...)
 		return append(b, "}}\n"...), nil
 	case d.exists:
-		b = append(canon.AppendString([]byte(`{"index":{"_id":`), d.did), condition(d)...)
+		b = append(canon.AppendString(append(b, `{"index":{"_id":`...), d.did), condition(d)...)
 	default:
-		b = canon.AppendString([]byte(`{"create":{"_id":`), d.did)
+		b = canon.AppendString(append(b, `{"create":{"_id":`...), d.did)
 	}
-	text, err := s.encode(d.after.kind, d.after.fence, d.after.json)
+	b, err := s.appendDocument(append(b, "}}\n"...), d.after.kind, d.after.fence, d.after.json)
 	if err != nil {
-		return nil, err
+		return b[:begin], err
 	}
-	b = append(b, "}}\n"...)
-	return append(append(b, text...), '\n'), nil
+	return append(b, '\n'), nil
 }
 
 func condition(d *subject) string {

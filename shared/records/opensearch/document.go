@@ -1,8 +1,10 @@
 package opensearch
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 
 	"oipnode/shared/oip"
 	"oipnode/shared/oip/canon"
@@ -18,6 +20,20 @@ type source struct {
 	Envelope string `json:"e"`
 }
 
+// isDocument reports whether source.document makes of the parts what they came from.
+func isDocument(doc, data, envelope []byte) bool {
+	for _, part := range [][]byte{[]byte("{"), []byte(`"data":`), data, []byte(","), []byte(`"oip":`), envelope, []byte("}")} {
+		if data == nil && (string(part) == `"data":` || string(part) == ",") {
+			continue
+		}
+		if !bytes.HasPrefix(doc, part) {
+			return false
+		}
+		doc = doc[len(part):]
+	}
+	return len(doc) == 0
+}
+
 // document puts the parts together as they were.
 func (d source) document() []byte {
 	b := make([]byte, 0, len(d.Data)+len(d.Envelope)+20)
@@ -28,27 +44,25 @@ func (d source) document() []byte {
 	return append(append(append(b, `"oip":`...), d.Envelope...), '}')
 }
 
-// encode makes the index's document out of a record's.
-func (s *Store) encode(kind oip.Kind, fence uint64, doc []byte) ([]byte, error) {
+// appendDocument appends the index's document that is made of a record's. What it appends
+// before an error has to be taken away again.
+func (s *Store) appendDocument(b []byte, kind oip.Kind, fence uint64, doc []byte) ([]byte, error) {
 	p, err := records.Project(kind, doc)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	var parts struct {
-		Data json.RawMessage `json:"data"`
-		OIP  json.RawMessage `json:"oip"`
+	data, envelope, err := records.Parts(doc)
+	if err != nil {
+		return b, fmt.Errorf("opensearch: document: %w", err)
 	}
-	if err := json.Unmarshal(doc, &parts); err != nil {
-		return nil, fmt.Errorf("opensearch: document: %w", err)
+	if !isDocument(doc, data, envelope) {
+		return b, errors.New("opensearch: a document of another form than {\"data\":…,\"oip\":…}")
 	}
-	if got := (source{Data: string(parts.Data), Envelope: string(parts.OIP)}).document(); string(got) != string(doc) {
-		return nil, fmt.Errorf("opensearch: a document of another form than {\"data\":…,\"oip\":…}")
-	}
-	b := make([]byte, 0, len(doc)*5/4+1024)
+	b = slices.Grow(b, len(doc)*5/4+lineRoom)
 	b = fmt.Appendf(b, `{"k":%q,"w":%d,"d":`, kind, fence)
-	b = canon.AppendString(b, string(parts.Data))
+	b = canon.AppendString(b, string(data))
 	b = append(b, `,"e":`...)
-	b = canon.AppendString(b, string(parts.OIP))
+	b = canon.AppendString(b, string(envelope))
 	b = append(b, `,"f":{`...)
 	for i, t := range p.Texts {
 		if i > 0 {
@@ -68,6 +82,6 @@ func (s *Store) encode(kind oip.Kind, fence uint64, doc []byte) ([]byte, error) 
 		b = fmt.Appendf(b, "%d", n.Value)
 	}
 	b = append(b, `},"t":`...)
-	b = appendTyped(b, kind, parts.Data)
+	b = appendTyped(b, kind, data)
 	return append(b, '}'), nil
 }

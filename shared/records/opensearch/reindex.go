@@ -211,7 +211,7 @@ type copier struct {
 }
 
 func (c *copier) add(ctx context.Context, did string, d source) error {
-	text, err := c.s.encode(d.Kind, d.Fence, d.document())
+	text, err := c.s.appendDocument(nil, d.Kind, d.Fence, d.document())
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, did, err)
 	}

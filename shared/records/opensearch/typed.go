@@ -1,7 +1,6 @@
 package opensearch
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"oipnode/shared/oip"
 	"oipnode/shared/oip/canon"
@@ -228,108 +226,116 @@ func (s *Store) leave(t *typed, name, why string) {
 // index, finds the same.
 func appendTyped(b []byte, kind oip.Kind, data json.RawMessage) []byte {
 	b = append(b, '{')
-	var templates map[string]json.RawMessage
-	if kind != oip.KindRecord && kind != oip.KindOrganization || json.Unmarshal(data, &templates) != nil {
+	if kind != oip.KindRecord && kind != oip.KindOrganization {
 		return append(b, '}')
 	}
-	names := make([]string, 0, len(templates))
-	for name, object := range templates {
-		if plainName(name) && len(object) > 0 && object[0] == '{' {
-			names = append(names, name)
-		}
+	templates, err := canon.Parse(data)
+	if err != nil {
+		return append(b, '}')
 	}
-	slices.Sort(names)
 	limit := len(b) + maxTypedBytes
 	first := true
-	for _, name := range names {
-		var values map[string]json.RawMessage
-		if json.Unmarshal(templates[name], &values) != nil {
+	for _, template := range members(templates) {
+		if template.value.Kind() != canon.Object {
 			continue
 		}
 		if !first {
 			b = append(b, ',')
 		}
 		first = false
-		b = append(canon.AppendString(b, name), ":{"...)
-		b = appendValues(b, values, limit)
+		b = append(canon.AppendString(b, template.name), ":{"...)
+		b = appendValues(b, members(template.value), limit)
 		b = append(b, '}')
 	}
 	return append(b, '}')
 }
 
-// appendValues appends the fields of one template, as far as they fit.
-func appendValues(b []byte, values map[string]json.RawMessage, limit int) []byte {
-	fields := make([]string, 0, len(values))
-	for field := range values {
-		if plainName(field) {
-			fields = append(fields, field)
+// member is a member of an object whose name can be a field's.
+type member struct {
+	name  string
+	value canon.Value
+}
+
+// members are those of an object, by name. Of two with one name the later one counts.
+func members(object canon.Value) []member {
+	var list []member
+	for name, value := range object.Members() {
+		if plainName(name) {
+			list = append(list, member{name, value})
 		}
 	}
-	slices.Sort(fields)
+	slices.SortStableFunc(list, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	last := list[:0]
+	for i, m := range list {
+		if i+1 == len(list) || list[i+1].name != m.name {
+			last = append(last, m)
+		}
+	}
+	return last
+}
+
+// appendValues appends the fields of one template, as far as they fit.
+func appendValues(b []byte, fields []member, limit int) []byte {
 	first := true
 	for _, field := range fields {
-		value := indexable(values[field])
-		if value == nil || len(b)+len(value)+len(field) > limit {
-			continue
-		}
+		begin := len(b)
 		if !first {
 			b = append(b, ',')
 		}
+		b = append(canon.AppendString(b, field.name), ':')
+		named := len(b)
+		if b = appendIndexable(b, field.value); len(b) == named || begin+len(field.name)+len(b)-named > limit {
+			b = b[:begin] // nothing to be indexed, or no room for it
+			continue
+		}
 		first = false
-		b = append(append(canon.AppendString(b, field), ':'), value...)
 	}
 	return b
 }
 
-// indexable is a value in the form in which it is indexed: a text, number or boolean,
-// or a list of them; nil for anything else.
-func indexable(raw json.RawMessage) []byte {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return nil
+// appendIndexable appends a value in the form in which it is indexed: a text, number or
+// boolean, or a list of them. It appends nothing for anything else.
+func appendIndexable(b []byte, v canon.Value) []byte {
+	if v.Kind() != canon.Array {
+		return appendOne(b, v)
 	}
-	switch raw[0] {
-	case '"':
-		var text string
-		if json.Unmarshal(raw, &text) != nil || !utf8.ValidString(text) {
-			return nil
+	begin := len(b)
+	b = append(b, '[')
+	count := 0
+	for element := range v.Elements() {
+		if count++; count > maxTypedList {
+			break
 		}
+		named := len(b)
+		if named > begin+1 {
+			b = append(b, ',')
+		}
+		before := len(b)
+		if b = appendOne(b, element); len(b) == before { // lists of lists are not searched
+			b = b[:named]
+		}
+	}
+	if len(b) == begin+1 {
+		return b[:begin]
+	}
+	return append(b, ']')
+}
+
+// appendOne appends one text, number or boolean, and nothing for anything else.
+func appendOne(b []byte, v canon.Value) []byte {
+	switch v.Kind() {
+	case canon.String:
+		text := strings.ToValidUTF8(v.Text(), "\uFFFD") // a lone surrogate is no text for the engine
 		if len(text) > maxTypedText {
 			text = strings.ToValidUTF8(text[:maxTypedText], "")
 		}
-		return canon.AppendString(nil, text)
-	case '[':
-		return indexableList(raw)
-	case '{', 'n':
-		return nil
-	case 't', 'f':
-		return canon.AppendString(nil, string(raw)) // booleans are keywords
-	}
-	if len(raw) > 40 {
-		return nil // no number that a double or a long could tell apart
-	}
-	return raw
-}
-
-func indexableList(raw json.RawMessage) []byte {
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		return nil
-	}
-	b := []byte{'['}
-	for _, element := range list[:min(len(list), maxTypedList)] {
-		if len(element) > 0 && element[0] == '[' {
-			continue // lists of lists are not searched
-		}
-		if value := indexable(element); value != nil {
-			if len(b) > 1 {
-				b = append(b, ',')
-			}
-			b = append(b, value...)
+		return canon.AppendString(b, text)
+	case canon.Bool:
+		return canon.AppendString(b, string(v.Raw())) // booleans are keywords
+	case canon.Number:
+		if len(v.Raw()) <= 40 { // a longer one no double or long could tell from others
+			return append(b, v.Raw()...)
 		}
 	}
-	if len(b) == 1 {
-		return nil
-	}
-	return append(b, ']')
+	return b
 }

@@ -233,38 +233,66 @@ func (d *subject) poison(detail string) {
 }
 
 // bulk writes what was decided. It returns those to be decided again, and whether that
-// is because the engine has too much to do. Its error means that nothing is known.
+// is because the engine has too much to do. Its error means that nothing is known. While
+// one part is under way, the next one is made: at most two of MaxBulk are in memory.
 func (s *Store) bulk(ctx context.Context, changed []*subject) (again []*subject, overloaded bool, err error) {
-	var part []*subject
-	var body []byte
-	send := func() error {
-		if len(part) == 0 {
-			return nil
-		}
-		more, busy, err := s.sendBulk(ctx, part, body)
-		again, overloaded = append(again, more...), overloaded || busy
-		part, body = nil, nil
-		return err
-	}
-	for _, d := range changed {
-		lines, err := s.action(d)
+	left := changed
+	for next := s.cut(&left); len(next.docs) > 0; {
+		now, sent := next, make(chan struct{})
+		var more []*subject
+		var busy bool
+		go func() {
+			defer close(sent)
+			more, busy, err = s.sendBulk(ctx, now.docs, now.body)
+		}()
+		next = s.cut(&left)
+		<-sent
 		if err != nil {
-			d.poison(err.Error())
-			continue
+			return nil, false, err
 		}
-		if len(part) > 0 && (len(body)+len(lines) > s.opt.MaxBulk || part[0].index != d.index) {
-			if err := send(); err != nil {
-				return nil, false, err
-			}
-		}
-		if part, body = append(part, d), append(body, lines...); len(changed) == 1 {
-			body = lines // a single large document is not copied
-		}
-	}
-	if err := send(); err != nil {
-		return nil, false, err
+		again, overloaded = append(again, more...), overloaded || busy
 	}
 	return again, overloaded, nil
+}
+
+// bulkPart is what one bulk writes, all in one index.
+type bulkPart struct {
+	docs []*subject
+	body []byte
+}
+
+// lineRoom is about what a document's lines have besides twice the document, in bytes.
+const lineRoom = 1 << 10
+
+// cut takes the next part off the documents that are left. What has no form is poison.
+func (s *Store) cut(left *[]*subject) (part bulkPart) {
+	room := 0 // about what the part will have
+	for _, d := range *left {
+		if room += lineRoom + 2*len(d.after.json); room >= s.opt.MaxBulk {
+			room = s.opt.MaxBulk + s.opt.MaxBulk/8
+			break
+		}
+	}
+	part.body = make([]byte, 0, room)
+	for len(*left) > 0 {
+		d := (*left)[0]
+		if len(part.docs) > 0 && part.docs[0].index != d.index {
+			return part
+		}
+		before := len(part.body)
+		body, err := s.appendAction(part.body, d)
+		if err != nil {
+			d.poison(err.Error())
+			part.body, *left = body, (*left)[1:]
+			continue
+		}
+		if before > 0 && len(body) > s.opt.MaxBulk {
+			part.body = body[:before] // it comes first in the next part
+			return part
+		}
+		part.docs, part.body, *left = append(part.docs, d), body, (*left)[1:]
+	}
+	return part
 }
 
 // sendBulk sends one bulk; halves of it when the engine refuses it as a whole.

@@ -35,6 +35,11 @@
 // GetItem, Query, PutItem, UpdateItem, DeleteItem, ConditionCheckItem,
 // DescribeTable and DescribeTimeToLive on the table; transactions need no others.
 // CreateTable, which no function calls, needs CreateTable and UpdateTimeToLive.
+//
+// # The stream
+//
+// The table's stream tells of every change. ParseChange reads its records, and knows
+// which of them are the work of the time to live.
 package dynamo
 
 import (

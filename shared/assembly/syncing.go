@@ -1,0 +1,26 @@
+package assembly
+
+import (
+	"oipnode/shared/config"
+	"oipnode/shared/gun"
+	"oipnode/shared/records"
+	"oipnode/shared/state"
+)
+
+// Syncs reports whether there is anything to synchronize with GUN.
+func Syncs(c config.Gun) bool { return c.Enabled && (len(c.Peers) > 0 || c.RelayURL != "") }
+
+// Syncing are the settings of the GUN sync over these stores. Holder and Log are the
+// caller's to set.
+func Syncing(c config.Config, r records.Store, s state.Store) gun.Options {
+	rule, _ := wanted(c.Index)
+	o := gun.Options{
+		Records: r, State: s, Peers: c.Gun.Peers, Relay: c.Gun.RelayURL, Wanted: rule,
+		TrustedNodes: c.Gun.TrustedNodes, Private: c.Gun.PrivateRecords, Root: c.Gun.RegistryRoot, NodeID: c.Gun.NodeID,
+		Interval: c.Gun.Interval, MaxAge: c.Gun.CacheMaxAge,
+	}
+	if c.Index.Mode == config.IndexWhitelist {
+		o.Types = c.Index.Whitelist // a registry is asked for a type by its name as it is
+	}
+	return o
+}
