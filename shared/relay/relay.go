@@ -24,8 +24,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
+
+	"oipnode/shared/gun"
 )
 
 // MaxSoul is the longest soul in bytes that is asked for. The longest one of the
@@ -34,7 +35,7 @@ const MaxSoul = 2 << 10
 
 // Options are what a Relay works with; only URL is needed.
 type Options struct {
-	// URL is where the relay is: ws, wss, http or https (see Base).
+	// URL is where the relay is: ws, wss, http or https, as gun.BaseURL reads it.
 	URL string
 	// MaxAnswer is the largest answer in bytes, 64 MiB by default. Behind API Gateway
 	// the adapter's bound is smaller and comes first.
@@ -85,13 +86,10 @@ type Relay struct {
 	slots chan struct{}
 }
 
-// ErrURL is returned by New for what is no URL of a relay.
-var ErrURL = errors.New("relay: not the URL of a GUN relay")
-
-// New makes a Relay. It sends nothing.
+// New makes a Relay. It sends nothing. The error is gun.ErrURL.
 func New(o Options) (*Relay, error) {
 	o = o.withDefaults()
-	base, err := Base(o.URL)
+	base, err := gun.BaseURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -118,30 +116,6 @@ func New(o Options) (*Relay, error) {
 
 // Close closes the connections that are not in use.
 func (r *Relay) Close() { r.transport.CloseIdleConnections() }
-
-// Base is the address that /get and /put are appended to (spec gun section 1): ws is
-// written http and wss https; a path that ends in /gun ends in /gun-relay instead, and
-// every other one stays as it is.
-func Base(raw string) (string, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", ErrURL
-	}
-	switch u.Scheme {
-	case "ws":
-		u.Scheme = "http"
-	case "wss":
-		u.Scheme = "https"
-	case "http", "https":
-	default:
-		return "", ErrURL
-	}
-	path := strings.TrimRight(u.EscapedPath(), "/")
-	if rest, ok := strings.CutSuffix(path, "/gun"); ok {
-		path = rest + "/gun-relay"
-	}
-	return u.Scheme + "://" + u.Host + path, nil
-}
 
 // Get asks for a soul, which must not be empty. An error means that nothing was sent
 // yet; it is one of package errs.
