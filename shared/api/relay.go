@@ -13,7 +13,7 @@ import (
 func (s *server) relayRoutes() map[string]methods {
 	return map[string]methods{
 		"/gun-relay/get": {http.MethodGet: s.passed(s.relayGet)},
-		"/gun-relay/put": {http.MethodPost: s.passed(func(w http.ResponseWriter, r *http.Request) error { return s.opt.Relay.Put(w, r) })},
+		"/gun-relay/put": {http.MethodPost: s.passed(s.relayPut)},
 	}
 }
 
@@ -44,6 +44,15 @@ func soulKind(dst *string) kind {
 		*dst = s
 		return s, len(s) <= relay.MaxSoul
 	}}
+}
+
+// relayPut refuses a body that says itself that it is too large before the relay hears of
+// it; another one breaks off on its way there.
+func (s *server) relayPut(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength > s.opt.MaxBody {
+		return errs.E(errs.TooLarge, fmt.Sprintf("the body is longer than %d bytes", s.opt.MaxBody), nil)
+	}
+	return s.opt.Relay.Put(w, r)
 }
 
 func (s *server) relayGet(w http.ResponseWriter, r *http.Request) error {

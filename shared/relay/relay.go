@@ -171,6 +171,10 @@ func (r *Relay) pass(w http.ResponseWriter, in *http.Request, build func(context
 	defer func() { _ = resp.Body.Close() }()
 	alive.touch()
 	if err := check(resp, r.opt.MaxAnswer); err != nil {
+		// A relay may answer in the middle of a put that will never be whole.
+		if why := up.failure(); why != nil {
+			return unreadable(why)
+		}
 		return err
 	}
 	return r.copy(ctx, w, in, resp, alive)

@@ -72,6 +72,17 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// failure is why the body could not be read; nil also for a call without one.
+func (u *upload) failure() error {
+	if u == nil {
+		return nil
+	}
+	if why := u.failed.Load(); why != nil {
+		return *why
+	}
+	return nil
+}
+
 func (u *upload) Close() error { return u.from.Close() }
 
 // answer is the body of the relay's answer, of at most left bytes more.
@@ -160,10 +171,8 @@ func tooLarge(most int64, cause error) error {
 // explain gives a failed exchange its kind: the caller's own fault, a relay that is slow,
 // or one that fails.
 func explain(ctx context.Context, up *upload, err error) error {
-	if up != nil {
-		if why := up.failed.Load(); why != nil {
-			return unreadable(*why)
-		}
+	if why := up.failure(); why != nil {
+		return unreadable(why)
 	}
 	cause := context.Cause(ctx)
 	var timeout net.Error
