@@ -154,6 +154,10 @@ func (n *node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	syncs, err := n.newSyncLoop()
+	if err != nil {
+		return err
+	}
 	sweeps := sweeper{store: n.state, removals: removals, log: n.log}
 	handler := api.New(api.Options{
 		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Version: assembly.Version,
@@ -171,9 +175,14 @@ func (n *node) run(ctx context.Context) error {
 		n.log.Info("the first index cycle begins after KEEP_DB_DELAY", "delay", cycles.delay, "gateways", c.Chain.Gateways)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.voice.Close, n.log) })
+	g.Go(func() error {
+		return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.voice.Close, n.log)
+	})
 	g.Go(func() error { cycles.run(ctx); return nil })
 	g.Go(func() error { sweeps.run(ctx); return nil })
+	if syncs != nil {
+		g.Go(func() error { syncs.run(ctx); return nil })
+	}
 	return g.Wait()
 }
 
