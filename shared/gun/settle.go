@@ -146,6 +146,14 @@ func (c *cycle) write(ctx context.Context, r *run, all []*settled) error {
 		if indexed {
 			verdict = compare(old, s.env, c.isAsked)
 		}
+		if verdict == contested {
+			verdict = lesser
+			if gone, err := c.lost(ctx, old.Gun.Source, s.soul); err != nil {
+				return err
+			} else if gone {
+				verdict = replace
+			}
+		}
 		switch verdict {
 		case replace:
 			writes = append(writes, s)

@@ -106,7 +106,7 @@ func (w *world) data() string {
 // publish publishes a record at some of the peers.
 func (w *world) publish() {
 	r := guntest.Record{
-		Signer: signers[w.rng.IntN(len(signers))], LocalID: fmt.Sprintf("local-%d", len(w.souls)), Type: worldTypes[w.rng.IntN(len(worldTypes))],
+		Signer: signers[w.rng.IntN(len(signers))], LocalID: fmt.Sprintf("local-%d", w.next), Type: worldTypes[w.rng.IntN(len(worldTypes))],
 		Data: w.data(), NodeID: []string{"node-a", "node-b", "node-c"}[w.rng.IntN(3)],
 		Flattened: w.chance(0.3), ArraysAsText: w.chance(0.3), Bare: w.chance(0.2), Unsigned: w.chance(0.15), Forged: w.chance(0.1),
 	}
