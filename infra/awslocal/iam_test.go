@@ -11,6 +11,7 @@ import (
 	"oipnode/infra/iam"
 	"oipnode/infra/lambdalocal/sandbox"
 	"oipnode/infra/template"
+	"oipnode/shared/gun/guntest"
 )
 
 // parameters is a Parameter Store with one parameter.
@@ -43,6 +44,7 @@ func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
 		engine, variable string
 	}{
 		{iam.DynamoDB, d.options.DynamoDB, "AWS_ENDPOINT_URL_DYNAMODB"},
+		{iam.SQS, d.options.SQS, "AWS_ENDPOINT_URL_SQS"},
 		{iam.OpenSearch, d.options.OpenSearch, "OPENSEARCH_ENDPOINT"},
 		{iam.SSM, parameters(d.TB), "AWS_ENDPOINT_URL_SSM"},
 	} {
@@ -73,7 +75,8 @@ func TestPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := deployed.Actions()
-	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt")
+	peer := gunPeer(t, nil)
+	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt", "GUN_RELAY_URL="+peer.URL(), "GUN_CACHE_MAX_AGE=1000")
 	seen := make(map[string]*iam.Recorder)
 	for _, f := range deployed.Functions() {
 		seen[f.Name] = iam.NewRecorder()
@@ -100,9 +103,20 @@ func TestPermissions(t *testing.T) {
 		d.invoke(refresh, []byte(`{"force":true}`), nil)
 	}
 	d.invoke(maintenance, event(t, "maintenance-reindex.json"), nil)
+	// A sync with a relay of its own that has records, then an update, a pass in which
+	// nothing changed, and messages.
+	gunsync := start("gunsync")
+	for i := range 4 {
+		if i == 2 {
+			peer.Update(guntest.Soul(gunner.Modulus, "0"), `{"basic":{"name":"changed"}}`)
+		}
+		d.invoke(gunsync, []byte(`{"force":true}`), nil)
+	}
+	d.invoke(gunsync, event(t, "gunsync.json"), nil)
+	d.invoke(gunsync, event(t, "gunsync-late.json"), nil)
 	api := start("api")
 	for _, path := range []string{"/api/records", "/api/records/recordTypes", "/api/templates", "/api/creators", "/api/organizations", "/api/health", "/api/health/keepdb"} {
-		e := strings.ReplaceAll(string(event(t, "api-get.json")), `"/api/records"`, `"`+path+`"`)
+		e := strings.ReplaceAll(string(event(t, "api-get.json")), `"/api/health"`, `"`+path+`"`)
 		d.invoke(api, []byte(e), nil)
 	}
 	for name, r := range seen {

@@ -171,7 +171,9 @@ func (n *node) run(ctx context.Context) error {
 		n.log.Info("the first index cycle begins after KEEP_DB_DELAY", "delay", cycles.delay, "gateways", c.Chain.Gateways)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.voice.Close, n.log) })
+	g.Go(func() error {
+		return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.voice.Close, n.log)
+	})
 	g.Go(func() error { cycles.run(ctx); return nil })
 	g.Go(func() error { sweeps.run(ctx); return nil })
 	return g.Wait()
