@@ -154,6 +154,10 @@ func (n *node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	syncs, err := n.newSyncLoop()
+	if err != nil {
+		return err
+	}
 	sweeps := sweeper{store: n.state, removals: removals, log: n.log}
 	handler := api.New(api.Options{
 		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Version: assembly.Version,
@@ -176,6 +180,9 @@ func (n *node) run(ctx context.Context) error {
 	})
 	g.Go(func() error { cycles.run(ctx); return nil })
 	g.Go(func() error { sweeps.run(ctx); return nil })
+	if syncs != nil {
+		g.Go(func() error { syncs.run(ctx); return nil })
+	}
 	return g.Wait()
 }
 

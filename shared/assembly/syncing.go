@@ -10,6 +10,10 @@ import (
 // Syncs reports whether there is anything to synchronize with GUN.
 func Syncs(c config.Gun) bool { return c.Enabled && (len(c.Peers) > 0 || c.RelayURL != "") }
 
+// maxSoulBytes is the largest GUN record, unless MAX_RECORD_BYTES is smaller: there are
+// many in memory at a time, and GUN is slow with large ones.
+const maxSoulBytes = 1 << 20
+
 // Syncing are the settings of the GUN sync over these stores. Holder and Log are the
 // caller's to set.
 func Syncing(c config.Config, r records.Store, s state.Store) gun.Options {
@@ -17,7 +21,8 @@ func Syncing(c config.Config, r records.Store, s state.Store) gun.Options {
 	o := gun.Options{
 		Records: r, State: s, Peers: c.Gun.Peers, Relay: c.Gun.RelayURL, Wanted: rule,
 		TrustedNodes: c.Gun.TrustedNodes, Private: c.Gun.PrivateRecords, Root: c.Gun.RegistryRoot, NodeID: c.Gun.NodeID,
-		Interval: c.Gun.Interval, MaxAge: c.Gun.CacheMaxAge,
+		Interval: c.Gun.Interval, MaxAge: c.Gun.CacheMaxAge, UserAgent: "oipnode/" + Version,
+		MaxSoulBytes: min(c.Chain.MaxRecordBytes, maxSoulBytes),
 	}
 	if c.Index.Mode == config.IndexWhitelist {
 		o.Types = c.Index.Whitelist // a registry is asked for a type by its name as it is

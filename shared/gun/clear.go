@@ -14,22 +14,29 @@ const clearPage = state.MaxOps
 // many processed ids it has removed. It stops when the context ends, with its error;
 // what was removed until then stays so, and another call goes on.
 //
-// What the indexes were settled by goes first, so that a cycle does not skip what it
-// should look at, and once more at the end, because a cycle that was running may have
-// kept it meanwhile.
+// A cycle that is running keeps nothing of what it has settled so far once this has
+// begun: its indexes would hide from the next cycle what was forgotten.
 func ClearProcessed(ctx context.Context, s state.Store) (cleared int64, err error) {
+	if err := s.Commit(ctx, state.Add(keyCleared, 1)); err != nil {
+		return 0, err
+	}
 	if _, err := clearSpace(ctx, s, spaceList); err != nil {
 		return 0, err
 	}
 	if cleared, err = clearSpace(ctx, s, spaceSeen); err != nil {
 		return cleared, err
 	}
-	for _, space := range []string{spaceFail, spacePeer, spaceList} {
+	for _, space := range []string{spaceFail, spacePeer} {
 		if _, err := clearSpace(ctx, s, space); err != nil {
 			return cleared, err
 		}
 	}
-	return cleared, nil
+	// A cycle that began meanwhile has seen what was not gone yet.
+	if err := s.Commit(ctx, state.Add(keyCleared, 1)); err != nil {
+		return cleared, err
+	}
+	_, err = clearSpace(ctx, s, spaceList)
+	return cleared, err
 }
 
 // clearSpace removes the items that a space has now. What others put there meanwhile

@@ -28,7 +28,9 @@ type cycle struct {
 	log   *slog.Logger
 	lease *state.Lease
 	node  string // this node's id
-	runs  []*run
+	// cleared is the version of the count of clearings when the cycle began.
+	cleared uint64
+	runs    []*run
 
 	// settling is held while a batch is written, so that what was compared with the
 	// index is still true.
@@ -64,7 +66,7 @@ func (c *cycle) run(ctx context.Context) error {
 			p.http.CloseIdleConnections()
 		}
 	}()
-	if err := c.identify(ctx); err != nil {
+	if err := c.begin(ctx); err != nil {
 		return err
 	}
 	c.phase = "resume"

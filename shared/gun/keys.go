@@ -13,7 +13,7 @@ import (
 // The spaces of the state store that the sync uses. What is indexed, and in which
 // version, is in the record store and not kept a second time.
 const (
-	spaceGun       = "gun"           // status, node id, batch that is being written, cursors
+	spaceGun       = "gun"           // status, node id, batch that is being written, cursors, clearings
 	spaceSeen      = "gun-seen"      // peer/soul: processed; ends after Options.MaxAge
 	spaceFail      = "gun-fail"      // peer/soul: what failed, why, and when it is tried again; ends too
 	spaceTomb      = "gun-tomb"      // soul: deleted, for ever
@@ -26,10 +26,11 @@ const (
 )
 
 var (
-	keyStatus = state.Key{Space: spaceGun, ID: "status"}
-	keyNode   = state.Key{Space: spaceGun, ID: "node"}
-	keyBatch  = state.Key{Space: spaceGun, ID: "batch"}
-	keyOwners = state.Key{Space: spaceGun, ID: "owners"}
+	keyStatus  = state.Key{Space: spaceGun, ID: "status"}
+	keyNode    = state.Key{Space: spaceGun, ID: "node"}
+	keyBatch   = state.Key{Space: spaceGun, ID: "batch"}
+	keyCleared = state.Key{Space: spaceGun, ID: "cleared"}
+	keyOwners  = state.Key{Space: spaceGun, ID: "owners"}
 )
 
 // leaseName is the lease that makes a cycle the only writer.

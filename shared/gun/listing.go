@@ -31,8 +31,10 @@ const (
 	// renewEvery is after how many entries the lease is looked after.
 	renewEvery = 1000
 	// longestAbsence is the longest pause before an index is asked for that the peer
-	// did not have.
-	longestAbsence = 15 * time.Minute
+	// did not have, and deletionAbsence that for its deletions, which nobody should
+	// have to wait for.
+	longestAbsence  = 15 * time.Minute
+	deletionAbsence = 2 * time.Minute
 )
 
 // forever is the time until which a soul need not be looked at whose case is closed.
@@ -323,7 +325,11 @@ func (x *index) absent(ctx context.Context) error {
 		return nil
 	}
 	x.kept.Absent++
-	x.kept.Due = x.r.opt.Now().Add(growing(x.r.opt.Interval, x.kept.Absent, longestAbsence)).UTC()
+	longest := longestAbsence
+	if x.soul == DeletedIndexSoul() {
+		longest = deletionAbsence
+	}
+	x.kept.Due = x.r.opt.Now().Add(growing(x.r.opt.Interval, x.kept.Absent, longest)).UTC()
 	return x.save(ctx)
 }
 
@@ -359,7 +365,7 @@ func (x *index) save(ctx context.Context) error {
 	if x.kept.version > 0 {
 		op = state.Update(listKey(x.r.peer.id, x.what), value, x.kept.version)
 	}
-	err = x.r.commit(ctx, op)
+	err = x.r.commit(ctx, op, state.Check(keyCleared, x.r.cleared))
 	if errors.Is(err, state.ErrConflict) {
 		return nil
 	}

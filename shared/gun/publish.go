@@ -19,18 +19,26 @@ import (
 // a record of it being processed.
 const publisherLife = 30 * 24 * time.Hour
 
-// identify finds this node's id: the configured one, or the one that was made in the
-// first cycle and is kept.
-func (c *cycle) identify(ctx context.Context) error {
-	c.node = c.opt.NodeID
-	item, ok, err := state.GetOne(ctx, c.opt.State, keyNode)
-	switch {
-	case err != nil:
+// begin reads what the cycle must know first: this node's id, which is the configured
+// one, or the one that was made in the first cycle and is kept.
+func (c *cycle) begin(ctx context.Context) error {
+	items, err := c.opt.State.Get(ctx, keyNode, keyCleared)
+	if err != nil {
 		return err
-	case ok && (c.node == "" || c.node == string(item.Value)):
-		c.node = string(item.Value)
+	}
+	kept := ""
+	for _, item := range items {
+		if item.Key == keyNode {
+			kept = string(item.Value)
+		} else {
+			c.cleared = item.Version
+		}
+	}
+	if c.node = c.opt.NodeID; kept != "" && (c.node == "" || c.node == kept) {
+		c.node = kept
 		return nil
-	case c.node == "":
+	}
+	if c.node == "" {
 		var id [8]byte
 		_, _ = rand.Read(id[:]) // never fails
 		c.node = "oipnode-" + hex.EncodeToString(id[:])
