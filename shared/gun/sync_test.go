@@ -583,3 +583,17 @@ func TestThousandSoulsInLittleMemory(t *testing.T) {
 	}
 	t.Logf("heap at most %d MiB over %d MiB", most>>20, before.HeapAlloc>>20)
 }
+
+// TestRelayOfOnePublisher: many records of one publisher at the node's own relay are
+// settled together, and the publisher is remembered once for all of them.
+func TestRelayOfOnePublisher(t *testing.T) {
+	relay := startPeer(t, guntest.Options{})
+	r := newRig(t)
+	r.opt.Relay = relay.URL()
+	for i := range 5 {
+		relay.Publish(post(signers[0], fmt.Sprint(i), fmt.Sprintf(`{"n":%d}`, i)))
+	}
+	if report := r.run(); report.Counts.Indexed != 5 || report.Counts.Errors != 0 || report.Error != "" {
+		t.Errorf("%+v", report)
+	}
+}
