@@ -145,7 +145,7 @@ func TestArm64(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ function, event, want string }{
 		{"keepdb", "keepdb.json", `"complete":true`}, {"cacherefresh", "cacherefresh.json", `"refreshed":true`},
-		{"maintenance", "maintenance-stats.json", `"cycles":1`}, {"api", "api-get.json", `"statusCode":200`},
+		{"maintenance", "maintenance-stats.json", `"cycles":1`}, {"expiry", "expiry.json", `{"batchItemFailures":[]}`}, {"api", "api-get.json", `"statusCode":200`},
 		{"gunsync", "gunsync.json", `"indexed":3`},
 	} {
 		program, script := filepath.Join(dir, c.function), filepath.Join(dir, c.function+".sh")

@@ -132,6 +132,20 @@ func syncSamples(d *deployment, use func(name string) []byte) {
 	}
 }
 
+// everyPass is all that gunsync does, for TestPermissions: a sync with a relay of its own
+// that has records, an update, a pass in which nothing changed, and messages.
+func everyPass(d *deployment, s *sandbox.Sandbox, relay *guntest.Peer) {
+	d.Helper()
+	for i := range 4 {
+		if i == 2 {
+			relay.Update(guntest.Soul(gunner.Modulus, "0"), `{"basic":{"name":"changed"}}`)
+		}
+		d.sync(s, []byte(`{"force":true}`))
+	}
+	d.sync(s, event(d.TB, "gunsync.json"))
+	d.sync(s, event(d.TB, "gunsync-late.json"))
+}
+
 // TestGunChain: one chain of messages keeps the interval, over new processes, beside
 // the schedule and whatever the queue delivers twice; what it indexes is served.
 func TestGunChain(t *testing.T) {
