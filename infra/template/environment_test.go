@@ -31,7 +31,6 @@ var notOnAWS = map[string]string{
 	"DATA_DIR":                        "nothing is kept in files",
 
 	// These belong to what no function does yet, so that setting them would do nothing.
-	"DISABLE_GUN_RELAY_PROXY":   "the API passes nothing through to a relay",
 	"MAX_GOROUTINES":            "no function shows a health of the process",
 	"MEMORY_CRITICAL_THRESHOLD": "no function shows a health of the process",
 	"MEMORY_WARNING_THRESHOLD":  "no function shows a health of the process",
@@ -40,7 +39,6 @@ var notOnAWS = map[string]string{
 	"MEDIA_MAX_BYTES":           "no function fetches media",
 	"MEDIA_QUEUE_URL":           "no function fetches media",
 	"MEDIA_TIMEOUT":             "no function fetches media",
-	"OPERATIONS_ACCESS":         "the API has no operations",
 	"RECORDS_CACHE_BYTES":       "no function caches answers",
 	"RECORDS_CACHE_TTL":         "no function caches answers",
 }
