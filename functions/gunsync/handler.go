@@ -82,9 +82,12 @@ func (s *syncer) handle(ctx context.Context, event json.RawMessage) (outcome, er
 	}
 	beats := pace.New(pace.Options{Name: "gunsync", State: stores.State, Interval: s.parts.Config.Gun.Interval, Queue: s.queue})
 	mine := false
+	var wish *pace.Message
 	for _, c := range calls {
 		if c.Force {
-			mine = mine || !c.again
+			if !c.again {
+				mine, wish = true, &c.Message
+			}
 			continue
 		}
 		claimed, err := beats.Claim(ctx, c.Beat)
@@ -98,7 +101,13 @@ func (s *syncer) handle(ctx context.Context, event json.RawMessage) (outcome, er
 	if !mine {
 		return s.skip(ctx, skippedEarly), nil
 	}
-	return s.pass(ctx, stores)
+	done, err := s.pass(ctx, stores)
+	if done.Skipped == skippedBusy && wish != nil && s.queue != nil {
+		if err := pace.PutOff(ctx, s.queue, *wish); err != nil {
+			s.parts.Log.WarnContext(ctx, "a wish for a pass is lost", "error", err)
+		}
+	}
+	return done, err
 }
 
 // skip notes that nothing is done.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/golang-jwt/jwt/v5"
 
 	"oipnode/infra/lambdalocal/sandbox"
 	"oipnode/shared/gun/guntest"
@@ -239,6 +242,61 @@ func TestGunOverlap(t *testing.T) {
 	}
 	if skipped != 1 {
 		t.Errorf("%d of two were skipped: %+v\n%s", skipped, passes, d.log)
+	}
+	if n := d.waiting(d.messages()); n != 1 {
+		t.Errorf("%d messages: the wish that was skipped is put off", n)
+	}
+}
+
+// forceSync asks the API at a URL for a pass, as an operator does.
+func forceSync(t testing.TB, api string) int {
+	t.Helper()
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+		"publicKey": "operator", "isAdmin": true, "exp": time.Now().Add(time.Hour).Unix(),
+	}).SignedString([]byte(contractSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, api+"/api/health/gun-sync/force", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Error(err)
+	}
+	return res.StatusCode
+}
+
+// TestGunForce: a wish at the API reaches the function by the queue, and the page of the
+// sync shows what it did.
+func TestGunForce(t *testing.T) {
+	d := deploy(t, "GUN_EXTERNAL_PEERS="+gunPeer(t, nil).URL(), "JWT_SECRET="+contractSecret)
+	q, s, api := d.messages(), d.start("gunsync"), d.start("api")
+	d.sync(s, event(t, "gunsync.json"))
+	url := serve(t, func(ctx context.Context, event []byte) ([]byte, error) {
+		r, err := api.Invoke(ctx, event)
+		return r.Payload, err
+	})
+	d.next(q) // the chain's message, which this test has no use for
+	if status := forceSync(t, url); status != http.StatusAccepted {
+		t.Errorf("status %d", status)
+	}
+	m := d.next(q)
+	if p := d.sync(s, delivery(t, string(m.Body), m.Attempt)); p.Report == nil {
+		t.Errorf("the wish %s: %+v", m.Body, p)
+	}
+	var page struct {
+		Status  string
+		Metrics struct{ SyncCycles, TotalSynced int }
+	}
+	if status, err := call(t.Context(), "GET", url+"/api/health/gun-sync", "", &page); err != nil || status != http.StatusOK ||
+		page.Status != "healthy" || page.Metrics.SyncCycles != 2 || page.Metrics.TotalSynced != 4 {
+		t.Errorf("%d, %v: %+v", status, err, page)
 	}
 }
 

@@ -180,6 +180,9 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("%s: %d, %v", path, status, err)
 		}
 	}
+	if status := forceSync(t, url); status != http.StatusAccepted {
+		t.Errorf("a wish for a sync: %d", status)
+	}
 	dialogue, stream := begin(t, url)
 	other, _ := begin(t, url)
 	for _, q := range []struct{ method, url, body string }{
