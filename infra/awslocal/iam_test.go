@@ -73,7 +73,7 @@ func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
 }
 
 // operate does what an owner and an operator do through the API: records of the chain and
-// of GUN are deleted, the sync is shown and started, and its processed ids are cleared.
+// of GUN are deleted, the sync is shown, and its processed ids are cleared.
 func operate(d *deployment, url string) {
 	d.Helper()
 	send := func(method, path, key, body string, answer any) {
@@ -118,7 +118,6 @@ func operate(d *deployment, url string) {
 	record := guntest.DID(guntest.Soul(gunner.Modulus, "1"))
 	send("POST", "/api/records/deleteRecord", gunner.Modulus, `{"delete":{"did":"`+record+`"}}`, nil)
 	send("GET", "/api/health/gun-sync", "", "", nil)
-	send("POST", "/api/health/gun-sync/force", "", "", nil)
 	// A processed id whose end is far away; those of the passes before may be gone.
 	id := state.Key{Space: "gun-seen", ID: "of this test"}
 	if err := d.open().Commit(d.Context(), state.Put(id, nil)); err != nil {
