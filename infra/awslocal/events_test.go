@@ -88,6 +88,11 @@ func TestEvents(t *testing.T) {
 
 	syncSamples(d, use)
 
+	var repaired struct{ Complete bool }
+	if d.invoke(maintenance, use("maintenance-media-repair.json"), &repaired); !repaired.Complete {
+		t.Error("a repair of nothing has no end")
+	}
+
 	expiry := d.start("expiry")
 	before := make(map[string]float64)
 	for _, c := range []struct {
@@ -114,7 +119,7 @@ func TestEvents(t *testing.T) {
 	}
 	for _, file := range files {
 		name := filepath.Base(file)
-		if tested[name] || name == "expiry-malformed.json" { // that one is logged: TestMalformedEvents
+		if tested[name] || name == "expiry-malformed.json" || strings.HasPrefix(name, "mediafetch") { // they are logged: TestMalformedEvents, TestMediaFailures
 			continue
 		}
 		if !strings.HasPrefix(name, "api-") {
@@ -152,8 +157,8 @@ func TestMalformedEvents(t *testing.T) {
 		{"expiry", `{}`, "the Records of a table's stream"},
 		{"expiry", `{"Records":"none"}`, "the Records of a table's stream"},
 		{"expiry", `[]`, "the Records of a table's stream"},
-		{"maintenance", `{}`, "allowed: stats, rescan, reindex"},
-		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan, reindex"},
+		{"maintenance", `{}`, "allowed: stats, rescan, reindex, media-repair"},
+		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan, reindex, media-repair"},
 		{"maintenance", `{"task":"rescan","from":9}`, "needs from and to"},
 		{"maintenance", `{"task":"rescan","from":9,"to":3}`, "from <= to"},
 		{"maintenance", `{"task":"stats","extra":1}`, "extra"},

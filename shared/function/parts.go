@@ -22,7 +22,6 @@ import (
 	"oipnode/shared/access"
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
-	"oipnode/shared/jobs"
 	"oipnode/shared/jobs/sqs"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
@@ -120,13 +119,10 @@ func (p *Parts) openRecords(ctx context.Context) (records.Store, error) {
 	return s, nil
 }
 
-// Queue is the SQS queue at an address, for who only sends. Nothing is asked of it yet.
-func (p *Parts) Queue(url string) (jobs.Queue, error) {
-	q, err := sqs.New(sqs.Options{Client: awssqs.NewFromConfig(p.aws), URL: url})
-	if err != nil {
-		return nil, err // not q: an interface that holds a nil pointer is not nil
-	}
-	return q, nil
+// Queue is the SQS queue at an address, with that of its dead letters, or "" for who buries
+// nothing. Nothing is asked of it yet.
+func (p *Parts) Queue(url, deadURL string) (*sqs.Queue, error) {
+	return sqs.New(sqs.Options{Client: awssqs.NewFromConfig(p.aws), URL: url, DeadURL: deadURL})
 }
 
 // retryAfter is when a client may ask again that met a store that could not be opened.

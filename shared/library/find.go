@@ -158,10 +158,10 @@ func (l *Library) list(ctx context.Context, v access.Viewer, after string, limit
 	from := entryPrefix
 	if after != "" {
 		text, err := base64.RawURLEncoding.DecodeString(after)
-		if from = string(text); err != nil || !strings.HasPrefix(from, entryPrefix) || len(from) > state.MaxKey-1 || strings.Trim(from[len(entryPrefix):], digits+"/grantownpublicrecord") != "" {
+		from = string(text) + "\x00"
+		if err != nil || !strings.HasPrefix(from, entryPrefix) || len(from) > state.MaxKey || !printable(string(text)) {
 			return Page{}, &FieldError{Field: "cursor", Must: "the nextCursor of an earlier answer"}
 		}
-		from += "\x00"
 	}
 	rows, err := l.opt.State.Range(ctx, ownerPrefix+string(owner), from, state.PrefixEnd(entryPrefix), limit)
 	if err != nil {

@@ -177,43 +177,42 @@ func TestServeLong(t *testing.T) {
 func TestServeBounds(t *testing.T) {
 	w := newWorld(t)
 	id := w.fetched(ann, library.Wanted{URL: w.source.file("/long", "video/mp4", strings.Repeat("x", 32<<20))})
-	open := func(url string) *http.Response {
+	open := func(url string) io.Reader {
 		t.Helper()
 		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 		res, err := client.Get(url + id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return res
+		t.Cleanup(func() { _ = res.Body.Close() })
+		return res.Body
 	}
-	broken := func(res *http.Response) {
+	broken := func(body io.Reader) {
 		t.Helper()
-		if n, err := io.Copy(io.Discard, res.Body); err == nil {
+		if n, err := io.Copy(io.Discard, body); err == nil {
 			t.Errorf("all of %d bytes came", n)
 		}
-		_ = res.Body.Close()
 	}
 
 	l := w.another(func(o *library.Options) { o.MaxStreams, o.WriteTimeout = 1, 50*time.Millisecond })
 	url := w.served(l)
 	stuck := open(url)
-	if got := w.ask("GET", url+id); !strings.Contains(got.body, "busy") {
-		t.Errorf("a second answer: %d %.100s", got.status, got.body)
-	}
-	if got := w.ask("HEAD", url+id); got.status != 200 {
-		t.Errorf("HEAD: %d", got.status)
-	}
 	for w.ask("GET", url+id, "Range", "bytes=0-0").status != 206 { // until the stuck one is broken off
 		time.Sleep(5 * time.Millisecond)
 	}
 	broken(stuck)
 
-	l = w.another(func(o *library.Options) { o.WriteTimeout = time.Minute })
+	l = w.another(func(o *library.Options) { o.MaxStreams, o.WriteTimeout = 1, time.Minute })
 	url = w.served(l)
 	long := open(url)
-	one := make([]byte, 1)
-	if _, err := io.ReadFull(long.Body, one); err != nil {
+	if _, err := io.ReadFull(long, make([]byte, 1)); err != nil {
 		t.Fatal(err)
+	}
+	if got := w.ask("GET", url+id); !strings.Contains(got.body, "busy") {
+		t.Errorf("a second answer: %d %.100s", got.status, got.body)
+	}
+	if got := w.ask("HEAD", url+id); got.status != 200 {
+		t.Errorf("HEAD: %d", got.status)
 	}
 	l.Close()
 	l.Close()
