@@ -22,7 +22,7 @@ import (
 
 // readDeletions works through the peer's deletion registry.
 func (r *run) readDeletions(ctx, until context.Context) error {
-	x := &index{r: r, what: "deleted", soul: DeletedIndexSoul(), parse: deletedDID, take: r.takeDeletions}
+	x := &index{r: r, what: whatDeleted, soul: DeletedIndexSoul(), parse: deletedDID, take: r.takeDeletions}
 	_, err := x.read(ctx, until)
 	return err
 }

@@ -170,7 +170,7 @@ func TestClearWhileRunning(t *testing.T) {
 	if _, err := s.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := state.GetOne(context.Background(), r.st, listKey(peerID(s.peers[0].base), "type post")); ok || err != nil {
+	if _, ok, err := state.GetOne(context.Background(), r.st, listKey(peerID(s.peers[0].base), whatType("post"))); ok || err != nil {
 		t.Errorf("the listing is there after it was cleared: %v", err)
 	}
 }
@@ -582,4 +582,51 @@ func TestThousandSoulsInLittleMemory(t *testing.T) {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}
 	t.Logf("heap at most %d MiB over %d MiB", most>>20, before.HeapAlloc>>20)
+}
+
+// reads counts the calls that read the state.
+type reads struct {
+	state.Store
+	n atomic.Int64
+}
+
+func (r *reads) Get(ctx context.Context, keys ...state.Key) ([]state.Item, error) {
+	r.n.Add(1)
+	return r.Store.Get(ctx, keys...)
+}
+
+func (r *reads) Range(ctx context.Context, space, from, to string, limit int) ([]state.Item, error) {
+	r.n.Add(1)
+	return r.Store.Range(ctx, space, from, to, limit)
+}
+
+// TestIdleCycleIsCheap: an index that has not changed costs no look-up of its souls,
+// however many they are, and one that has changed costs those of a 256th.
+func TestIdleCycleIsCheap(t *testing.T) {
+	const souls = 2200 // more than are kept in memory
+	peer := startPeer(t, guntest.Options{})
+	peer.Flood(guntest.Flood{Signer: signers[0], Type: "post", Count: souls, NodeID: "node-a", Unsigned: true})
+	r := newRig(t, peer.Socket())
+	r.opt.Types = []string{"post", "image", "recipe", "video"}
+	r.opt.CycleTime = 5 * time.Minute
+	r.opt.RequestTimeout = 10 * time.Second
+	if report := r.run(); report.Counts.Indexed != souls || !report.Complete {
+		t.Fatalf("%+v", report.Counts)
+	}
+	counted := &reads{Store: r.st}
+	r.opt.State = counted
+	if report := r.run(); report.Counts.Discovered != 0 || !report.Complete {
+		t.Errorf("%+v", report.Counts)
+	}
+	if n := counted.n.Load(); n > 10 {
+		t.Errorf("an idle cycle reads the state %d times", n)
+	}
+	counted.n.Store(0)
+	peer.Publish(post(signers[1], "new", `{"n":1}`))
+	if report := r.run(); report.Counts.Discovered != 1 || report.Counts.Indexed != 1 {
+		t.Errorf("%+v", report.Counts)
+	}
+	if n := counted.n.Load(); n > 20 {
+		t.Errorf("a cycle with one new record reads the state %d times", n)
+	}
 }
