@@ -9,6 +9,7 @@ import (
 	"oipnode/shared/apigw"
 	"oipnode/shared/assembly"
 	"oipnode/shared/function"
+	"oipnode/shared/library"
 	"oipnode/shared/voice"
 )
 
@@ -60,8 +61,14 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	var media *library.Library
+	if l.parts.HasMedia() {
+		if media, err = l.parts.Library(stores.State, stores.Records); err != nil {
+			return nil, err
+		}
+	}
 	l.api = api.New(api.Options{
-		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, Version: assembly.Version,
+		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, Media: media, Version: assembly.Version,
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer,
 		Metrics: l.parts.Metrics, Log: l.parts.Log,
 	})

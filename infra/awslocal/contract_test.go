@@ -67,6 +67,7 @@ func TestContract(t *testing.T) {
 	if different > 0 {
 		t.Errorf("%d of %d answers differ", different, len(requests))
 	}
+	compareTalk(t, node, gateway.URL)
 }
 
 // startNode runs the local node on the sample chain until it has indexed all of it.
@@ -264,7 +265,7 @@ func with(path string, queries ...string) []string {
 }
 
 // token is one that both sides accept.
-func token(t *testing.T, publicKey string) string {
+func token(t testing.TB, publicKey string) string {
 	t.Helper()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"publicKey": publicKey, "userId": "u", "email": "u@example.com", "exp": time.Now().Add(time.Hour).Unix(),

@@ -145,7 +145,7 @@ func TestArm64(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ function, event, want string }{
 		{"keepdb", "keepdb.json", `"complete":true`}, {"cacherefresh", "cacherefresh.json", `"refreshed":true`},
-		{"maintenance", "maintenance-stats.json", `"cycles":1`}, {"api", "api-get.json", `"statusCode":200`},
+		{"maintenance", "maintenance-stats.json", `"cycles":1`}, {"expiry", "expiry.json", `{"batchItemFailures":[]}`}, {"api", "api-get.json", `"statusCode":200`},
 	} {
 		program, script := filepath.Join(dir, c.function), filepath.Join(dir, c.function+".sh")
 		build := exec.Command("make", "--no-print-directory", "-C", "../..", "build-"+strings.ToUpper(c.function[:1])+c.function[1:]+"Function", "ARTIFACTS_DIR="+program)

@@ -84,6 +84,30 @@ func TestEvents(t *testing.T) {
 		t.Errorf("re-indexed %d of %d documents, %d are there", rebuilt.Documents, stats.Records.Documents, documents(d))
 	}
 
+	var repaired struct{ Complete bool }
+	if d.invoke(maintenance, use("maintenance-media-repair.json"), &repaired); !repaired.Complete {
+		t.Error("a repair of nothing has no end")
+	}
+
+	expiry := d.start("expiry")
+	before := make(map[string]float64)
+	for _, c := range []struct {
+		event                             string
+		dialogues, processed, jobs, other float64 // counted
+	}{
+		{"expiry.json", 1, 1, 1, 3},
+		{"expiry-delete.json", 0, 0, 0, 0}, // what a user deletes did not expire
+	} {
+		if r := d.invoke(expiry, use(c.event), nil); string(r.Payload) != `{"batchItemFailures":[]}` {
+			t.Errorf("%s: %s", c.event, r.Payload)
+		}
+		for metric, want := range map[string]float64{"DialogueExpiries": c.dialogues, "ProcessedExpiries": c.processed, "JobExpiries": c.jobs, "OtherExpiries": c.other} {
+			if got := d.log.counted(metric) - before[metric]; got != want {
+				t.Errorf("%s: %s is %v, want %v", c.event, metric, got, want)
+			}
+			before[metric] += want
+		}
+	}
 	api := d.start("api")
 	files, err := filepath.Glob("../../events/*.json")
 	if err != nil {
@@ -91,7 +115,7 @@ func TestEvents(t *testing.T) {
 	}
 	for _, file := range files {
 		name := filepath.Base(file)
-		if tested[name] {
+		if tested[name] || name == "expiry-malformed.json" || strings.HasPrefix(name, "mediafetch") { // they are logged: TestMalformedEvents, TestMediaFailures
 			continue
 		}
 		if !strings.HasPrefix(name, "api-") {
@@ -126,8 +150,11 @@ func TestMalformedEvents(t *testing.T) {
 		{"keepdb", `[]`, "JSON object"},
 		{"keepdb", `"now"`, "JSON object"},
 		{"cacherefresh", `{"force":"yes"}`, "force"},
-		{"maintenance", `{}`, "allowed: stats, rescan, reindex"},
-		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan, reindex"},
+		{"expiry", `{}`, "the Records of a table's stream"},
+		{"expiry", `{"Records":"none"}`, "the Records of a table's stream"},
+		{"expiry", `[]`, "the Records of a table's stream"},
+		{"maintenance", `{}`, "allowed: stats, rescan, reindex, media-repair"},
+		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan, reindex, media-repair"},
 		{"maintenance", `{"task":"rescan","from":9}`, "needs from and to"},
 		{"maintenance", `{"task":"rescan","from":9,"to":3}`, "from <= to"},
 		{"maintenance", `{"task":"stats","extra":1}`, "extra"},
@@ -147,6 +174,17 @@ func TestMalformedEvents(t *testing.T) {
 			t.Errorf("%s %s logged %q", c.function, c.event, lines)
 		}
 		s.Close()
+	}
+	// A record that is none of the stream holds nobody up, and leaves one line.
+	logged := len(d.log.errorLines())
+	var answer failures
+	d.invoke(d.start("expiry"), event(t, "expiry-malformed.json"), &answer)
+	lines := d.log.errorLines()[logged:]
+	if len(answer.BatchItemFailures) != 0 || len(lines) != 1 || !strings.Contains(lines[0], `"records":2`) || !strings.Contains(lines[0], "NEW_AND_OLD_IMAGES") {
+		t.Errorf("malformed records: %+v, logged %q", answer, lines)
+	}
+	if d.log.counted("ProcessedExpiries") != 1 {
+		t.Errorf("the good record beside them was not counted: %s", d.log)
 	}
 	// The gateway's events are answered, whatever they are.
 	api := d.start("api")

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"oipnode/infra/iam"
 	"oipnode/infra/lambdalocal/sandbox"
 	"oipnode/infra/template"
+	"oipnode/shared/state"
 )
 
 // parameters is a Parameter Store with one parameter.
@@ -35,9 +38,10 @@ func parameters(t testing.TB) string {
 }
 
 // record starts a function whose requests go through a recorder.
-func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
+func (d *deployment) record(name string, r *iam.Recorder, env ...string) *sandbox.Sandbox {
 	d.Helper()
 	f := d.function(name)
+	f.Timeout = 2 * time.Minute
 	for _, p := range []struct {
 		service          iam.Service
 		engine, variable string
@@ -45,6 +49,8 @@ func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
 		{iam.DynamoDB, d.options.DynamoDB, "AWS_ENDPOINT_URL_DYNAMODB"},
 		{iam.OpenSearch, d.options.OpenSearch, "OPENSEARCH_ENDPOINT"},
 		{iam.SSM, parameters(d.TB), "AWS_ENDPOINT_URL_SSM"},
+		{iam.S3, d.options.S3, "AWS_ENDPOINT_URL_S3"},
+		{iam.SQS, d.options.SQS, "AWS_ENDPOINT_URL_SQS"},
 	} {
 		handler, closeIdle, err := r.Proxy(p.service, p.engine)
 		if err != nil {
@@ -56,7 +62,13 @@ func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
 			closeIdle()
 		})
 		f.Env = append(f.Env, p.variable+"="+server.URL)
+		for i, variable := range f.Env { // the client of SQS goes where the queue's address says
+			if strings.HasPrefix(variable, "MEDIA_") {
+				f.Env[i] = strings.Replace(variable, d.options.SQS, server.URL, 1)
+			}
+		}
 	}
+	f.Env = append(f.Env, env...)
 	s, err := sandbox.Start(d.Context(), f)
 	if err != nil {
 		d.Fatalf("%s: %v\n%s", name, err, d.log)
@@ -73,17 +85,18 @@ func TestPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := deployed.Actions()
-	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt")
+	source, env := web(t)
+	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt", env[0], env[1])
 	seen := make(map[string]*iam.Recorder)
 	for _, f := range deployed.Functions() {
 		seen[f.Name] = iam.NewRecorder()
 	}
-	start := func(name string) *sandbox.Sandbox {
+	start := func(name string, env ...string) *sandbox.Sandbox {
 		t.Helper()
 		if seen[name] == nil {
 			t.Fatalf("the template has no function %s", name)
 		}
-		return d.record(name, seen[name])
+		return d.record(name, seen[name], env...)
 	}
 	// A new deployment, the first history, an idle cycle, and a rescan.
 	keepdb, maintenance := start("keepdb"), start("maintenance")
@@ -100,10 +113,41 @@ func TestPermissions(t *testing.T) {
 		d.invoke(refresh, []byte(`{"force":true}`), nil)
 	}
 	d.invoke(maintenance, event(t, "maintenance-reindex.json"), nil)
+	// Every route of the API, with dialogues from their start to their end.
 	api := start("api")
+	url := serve(t, func(ctx context.Context, event []byte) ([]byte, error) {
+		r, err := api.Invoke(ctx, event)
+		return r.Payload, err
+	})
 	for _, path := range []string{"/api/records", "/api/records/recordTypes", "/api/templates", "/api/creators", "/api/organizations", "/api/health", "/api/health/keepdb"} {
-		e := strings.ReplaceAll(string(event(t, "api-get.json")), `"/api/records"`, `"`+path+`"`)
-		d.invoke(api, []byte(e), nil)
+		if status, err := call(t.Context(), "GET", url+path, "", nil); err != nil || status != http.StatusOK {
+			t.Errorf("%s: %d, %v", path, status, err)
+		}
+	}
+	dialogue, stream := begin(t, url)
+	other, _ := begin(t, url)
+	for _, q := range []struct{ method, url, body string }{
+		{"POST", dialogue + "/events", `{"event":"textChunk"}`}, {"POST", dialogue + "/events", `{"event":"textChunk"}`},
+		{"GET", dialogue + "/events", ""}, {"GET", dialogue, ""}, {"GET", stream, ""}, {"GET", url + "/api/voice/active-dialogues", ""},
+		{"DELETE", dialogue, ""}, {"GET", stream, ""}, {"DELETE", other, ""},
+	} {
+		if status, err := call(t.Context(), q.method, q.url, q.body, nil); err != nil || status >= 300 {
+			t.Errorf("%s %s: %d, %v", q.method, q.url, status, err)
+		}
+	}
+	mediaPermissions(t, d, source, reader{t, url, "key-of-ann"}, start, maintenance)
+	// The time to live has removed dialogues: one with an event, and one with several.
+	k := d.tell(d.open(), time.Hour)
+	expiry := start("expiry")
+	for events := 1; events <= 2; events++ {
+		id := k.talk(events)
+		if err := k.store.Commit(t.Context(), state.Delete(state.Key{Space: "voice:" + id, ID: "dialogue"})); err != nil {
+			t.Fatal(err)
+		}
+		d.invoke(expiry, eventOf(t, []map[string]any{removal(t, id, events)}), nil)
+		if n := k.rows(id); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
 	}
 	for name, r := range seen {
 		for _, difference := range iam.Compare(name, allowed[name], r) {

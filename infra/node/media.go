@@ -86,7 +86,7 @@ func (s *shelf) repair(ctx context.Context) {
 func (s *shelf) repairOnce(ctx context.Context) (library.Repaired, error) {
 	ctx, cancel := context.WithTimeout(ctx, mediaTime)
 	defer cancel()
-	return s.library.Repair(ctx, assembly.Grace)
+	return s.library.Repair(ctx, library.Grace)
 }
 
 func (s *shelf) close() error { return s.queue.Close() }

@@ -106,7 +106,7 @@ func TestFunctions(t *testing.T) {
 	}
 	want := map[string]setting{
 		"api": {29 * time.Second, 256}, "cacherefresh": {2 * time.Minute, 256}, "expiry": {5 * time.Minute, 256},
-		"keepdb": {270 * time.Second, 512}, "maintenance": {15 * time.Minute, 512},
+		"keepdb": {270 * time.Second, 512}, "maintenance": {15 * time.Minute, 512}, "mediafetch": {15 * time.Minute, 512},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -118,7 +118,7 @@ func TestFunctions(t *testing.T) {
 
 func TestActions(t *testing.T) {
 	actions := load(t).Actions()
-	if len(actions) != 5 {
+	if len(actions) != 6 {
 		t.Fatalf("%d functions", len(actions))
 	}
 	for name, own := range actions {
@@ -126,8 +126,8 @@ func TestActions(t *testing.T) {
 			t.Errorf("%s: %q is not in order", name, own)
 		}
 		for _, a := range []string{"dynamodb:GetItem", "dynamodb:DescribeTable", "es:ESHttpPost"} {
-			if slices.Contains(own, a) == (name == "expiry" && a == "es:ESHttpPost") { // it has no business with records
-
+			noRecords := name == "expiry" || name == "mediafetch" // which have no business with them
+			if slices.Contains(own, a) == (noRecords && a == "es:ESHttpPost") {
 				t.Errorf("%s: whether it may %s is wrong", name, a)
 			}
 		}
@@ -140,9 +140,9 @@ func TestActions(t *testing.T) {
 	if !slices.Contains(actions["api"], "ssm:GetParameter") || slices.Contains(actions["keepdb"], "ssm:GetParameter") {
 		t.Errorf("the key of the tokens: api %q, keepdb %q", actions["api"], actions["keepdb"])
 	}
-	for _, a := range []string{"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem", "es:ESHttpPut"} {
+	for _, a := range []string{"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem", "es:ESHttpPut", "s3:PutObject", "s3:DeleteObject"} {
 		if slices.Contains(actions["api"], a) {
-			t.Errorf("the API, which writes dialogues and nothing else, may %s", a)
+			t.Errorf("the API, which writes dialogues and media jobs and nothing else, may %s", a)
 		}
 	}
 	for _, a := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem"} {

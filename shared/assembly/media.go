@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"oipnode/shared/config"
 	"oipnode/shared/library"
@@ -13,9 +12,6 @@ import (
 	"oipnode/shared/remote"
 	"oipnode/shared/state"
 )
-
-// Grace is how old an object without a manifest must be before a repair removes it.
-const Grace = 24 * time.Hour
 
 // Library are the settings of the library over these stores: what is fetched, from where,
 // and how much of it. Queue, Records and, where the gateways are none of the network's,

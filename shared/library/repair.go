@@ -3,7 +3,6 @@ package library
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +13,10 @@ import (
 	"oipnode/shared/media"
 	"oipnode/shared/state"
 )
+
+// Grace is the usual grace time of a repair: how old an object without a grant must be
+// before it is removed.
+const Grace = 24 * time.Hour
 
 const (
 	// repairPage is how many rows and objects are looked at between two notes of how
@@ -75,19 +78,19 @@ var positionKey = state.Key{Space: "media-repair", ID: "position"}
 // and what unfinished uploads left is swept.
 //
 // It goes through everything a page at a time, keeps how far it is in the state store,
-// and stops before the context's deadline. It may be killed at any moment, and two may
-// run at once. A grace of 0 is allowed: it disturbs fetches that are under way, which are
+// and stops before the context's deadline. It may be killed at any moment; of two at once
+// one ends early. A grace of 0 is allowed: it disturbs fetches that are under way, which are
 // then tried again.
 func (l *Library) Repair(ctx context.Context, grace time.Duration) (Repaired, error) {
 	var done Repaired
 	var at position
-	if _, err := l.read(ctx, positionKey, &at); err != nil {
+	version, err := l.read(ctx, positionKey, &at)
+	if err != nil {
 		return done, fmt.Errorf("repair media: %w", err)
 	}
 	at.Phase = cmp.Or(at.Phase, phaseJobs)
 	for !done.Complete && timeLeft(ctx) {
 		var after string
-		var err error
 		switch at.Phase {
 		case phaseJobs:
 			after, err = l.repairJobs(ctx, at.After, &done)
@@ -104,13 +107,17 @@ func (l *Library) Repair(ctx context.Context, grace time.Duration) (Repaired, er
 		if after == "" {
 			at.Phase = phaseAfter[at.Phase]
 		}
-		text, err := json.Marshal(at)
+		note, err := write(positionKey, at, version, time.Time{})
+		if err == nil {
+			err = l.opt.State.Commit(ctx, note)
+		}
+		if errors.Is(err, state.ErrConflict) {
+			return done, nil // another repair is at it, and goes on
+		}
 		if err != nil {
 			return done, fmt.Errorf("repair media: %w", err)
 		}
-		if err := l.opt.State.Commit(ctx, state.Put(positionKey, text)); err != nil {
-			return done, fmt.Errorf("repair media: %w", err)
-		}
+		version++
 		done.Complete = end
 	}
 	return done, nil

@@ -215,7 +215,16 @@ func (l *Library) save(ctx context.Context, r *row) ([]state.Op, error) {
 	if err != nil || !r.over() {
 		return []state.Op{put}, err
 	}
-	ops := []state.Op{put, state.Delete(openKey(r.ID))}
+	ops := []state.Op{put}
+	// This row ends by an expiry that is past and not by a deletion: so the API, which
+	// ends a job that it cannot queue, needs no right to delete anything.
+	open, exists, err := state.GetOne(ctx, l.opt.State, openKey(r.ID))
+	if err != nil {
+		return nil, err
+	}
+	if exists {
+		ops = append(ops, state.Update(open.Key, nil, open.Version).Until(l.opt.Now().Add(-time.Hour)))
+	}
 	var jobs list
 	if jobs.version, err = l.read(ctx, listKey(r.Owner), &jobs); err != nil {
 		return nil, err

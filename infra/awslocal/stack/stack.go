@@ -1,6 +1,6 @@
 // Package stack is what surrounds the functions on AWS, made of engines on this
-// machine: the DynamoDB table, a name for the indexes in OpenSearch, and a gateway that
-// serves the sample chain. Its Environ is what the template would set, so that the very
+// machine: the DynamoDB table, a name for the indexes in OpenSearch, the bucket and the
+// queues of the media, and a gateway that serves the sample chain. Its Environ is what the template would set, so that the very
 // binaries that ship run against it.
 package stack
 
@@ -26,8 +26,9 @@ import (
 type Options struct {
 	// AWS has the region, the keys and the endpoint of DynamoDB.
 	AWS aws.Config
-	// DynamoDB and OpenSearch are base URLs.
-	DynamoDB, OpenSearch string
+	// DynamoDB and OpenSearch are base URLs, and so are S3 and SQS; without these two
+	// there are no media.
+	DynamoDB, OpenSearch, S3, SQS string
 	// Name begins the names of the table and of the indexes: lower-case letters,
 	// digits and dashes.
 	Name string
@@ -45,6 +46,8 @@ type Stack struct {
 	gateways string
 	// bootstrap is the sample's first registration; empty with live gateways.
 	bootstrap string
+	// queue and deadLetters are the addresses of the queues; empty without media.
+	queue, deadLetters string
 }
 
 // New makes what is not there yet: everything in it may be from an earlier Stack of
@@ -53,6 +56,11 @@ func New(ctx context.Context, o Options) (*Stack, error) {
 	s := &Stack{opt: o, gateways: o.Gateways}
 	if err := dynamo.CreateTable(ctx, dynamodb.NewFromConfig(o.AWS), o.Table()); err != nil {
 		return nil, fmt.Errorf("stack: table %s: %w", o.Table(), err)
+	}
+	if o.hasMedia() {
+		if err := s.makeMedia(ctx); err != nil {
+			return nil, fmt.Errorf("stack: %w", err)
+		}
 	}
 	if o.Gateways != "" {
 		return s, nil
@@ -112,10 +120,10 @@ func (s *Stack) Environ(ctx context.Context) ([]string, error) {
 	if s.bootstrap != "" {
 		env = append(env, "BOOTSTRAP_CREATORS="+s.bootstrap)
 	}
-	return env, nil
+	return append(env, s.mediaEnviron()...), nil
 }
 
-// Close ends the gateway. Table and indexes stay.
+// Close ends the gateway. What is stored stays.
 func (s *Stack) Close() error {
 	if s.gateway == nil {
 		return nil
@@ -125,7 +133,8 @@ func (s *Stack) Close() error {
 	return err
 }
 
-// Delete removes the table and the indexes; both may be gone already.
+// Delete removes what is stored: table, indexes, bucket and queues. All of it may be gone
+// already.
 func Delete(ctx context.Context, o Options) error {
 	table := o.Table()
 	_, err := dynamodb.NewFromConfig(o.AWS).DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
@@ -133,7 +142,7 @@ func Delete(ctx context.Context, o Options) error {
 	if errors.As(err, &absent) {
 		err = nil
 	}
-	return errors.Join(err, deleteIndexes(ctx, o))
+	return errors.Join(err, deleteIndexes(ctx, o), deleteMedia(ctx, o))
 }
 
 // deleteIndexes removes the indexes of this name; the name has no wildcards in it.
