@@ -1,8 +1,7 @@
 package expiry
 
 import (
-	"strings"
-
+	"oipnode/shared/library"
 	"oipnode/shared/metrics"
 	"oipnode/shared/state"
 	"oipnode/shared/voice"
@@ -24,7 +23,7 @@ var kinds = []kind{
 	{"dialogueEvents", part(voice.EventPart), metrics.OtherExpiries},
 	{"dialogueOwners", part(voice.OwnerPart), metrics.OtherExpiries},
 	{"processedIds", in("gun-seen"), metrics.ProcessedExpiries},
-	{"mediaJobs", under("media-job:"), metrics.JobExpiries},
+	{"mediaJobs", library.IsJob, metrics.JobExpiries},
 	{"others", func(state.Key) bool { return true }, metrics.OtherExpiries},
 }
 
@@ -38,9 +37,4 @@ func part(p voice.Part) func(state.Key) bool {
 // in has the rows of one space.
 func in(space string) func(state.Key) bool {
 	return func(k state.Key) bool { return k.Space == space }
-}
-
-// under has the rows of all spaces whose names begin so.
-func under(prefix string) func(state.Key) bool {
-	return func(k state.Key) bool { return strings.HasPrefix(k.Space, prefix) }
 }
