@@ -209,7 +209,7 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	}
-	if scheduled != 3 {
+	if scheduled != 4 {
 		t.Errorf("%d schedules", scheduled)
 	}
 	for name, task := range map[string]string{

@@ -84,7 +84,7 @@ func TestFaults(t *testing.T) {
 		{"jobs that come all again", "BatchSize: 1 # each file has the whole time of an invocation\n            FunctionResponseTypes: [ReportBatchItemFailures]", "BatchSize: 1", "its whole batch come again"},
 		{"a job that waits", "BatchSize: 1 #", "MaximumBatchingWindowInSeconds: 5\n            BatchSize: 1 #", "need not wait"},
 		{"a queue by URL", "Queue: !GetAtt MediaQueue.Arn", "Queue: !Ref MediaQueue", "MediaQueue is given by its URL"},
-		{"a queue without dead letters", "Queue: !GetAtt MediaQueue.Arn", "Queue: !GetAtt FailureQueue.Arn", "its queue has no dead letters"},
+		{"a queue without dead letters", "Queue: !GetAtt MediaQueue.Arn", "Queue: !GetAtt FailureQueue.Arn", "its queue FailureQueue has no dead letters"},
 		{"a queue that gives up first", "maxReceiveCount: 5", "maxReceiveCount: 4", "without a reason"},
 		{"no bound of the fetches", "ScalingConfig: { MaximumConcurrency: !Ref MediaConcurrency }", "Enabled: true", "MaximumConcurrency is 0"},
 		{"a queue that Lambda cannot read", "sqs:ReceiveMessage", "sqs:ListQueues", "does not allow sqs:ReceiveMessage"},

@@ -50,7 +50,7 @@ func (c *checker) messages() {
 		if n, ok := at(p, "BatchSize").(int); !partial && (!ok || n != 1) {
 			c.fault("%s: BatchSize is %d, and one message makes all of them come again; it must be 1, or ReportBatchItemFailures", id, n)
 		}
-		if n, _ := at(p, "ScalingConfig", "MaximumConcurrency").(int); n < 2 || n > 1000 {
+		if n, ok := c.number(at(p, "ScalingConfig", "MaximumConcurrency")); !ok || n < 2 || n > 1000 {
 			c.fault("%s: ScalingConfig: MaximumConcurrency is %d, must be from 2 to 1000", id, n)
 		}
 		role := attribute(e.function.properties["Role"], "Arn")
