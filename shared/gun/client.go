@@ -31,9 +31,13 @@ var (
 	ErrRedirect = errors.New("gun: redirect refused")
 )
 
-// reasonOf is the reason of a call that failed.
+// reasonOf is the reason of a call, or of what calls were for, that failed.
 func reasonOf(err error) Reason {
 	switch {
+	case errors.Is(err, errPartial):
+		return ReasonPartial
+	case errors.Is(err, errUntrusted):
+		return ReasonUntrusted
 	case errors.Is(err, ErrAbsent):
 		return ReasonAbsent
 	case errors.Is(err, ErrTooLong):

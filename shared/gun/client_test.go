@@ -81,23 +81,27 @@ func TestGet(t *testing.T) {
 		h    http.HandlerFunc
 		want error
 	}{
-		"404":          {answer(404, `{"error":"Not found"}`), ErrAbsent},
-		"null":         {answer(200, `{"success":true,"data":null}`), ErrAbsent},
-		"no success":   {answer(200, `{"success":false,"data":{}}`), ErrAbsent},
-		"no data":      {answer(200, `{"success":true}`), ErrAnswer},
-		"a list":       {answer(200, `{"success":true,"data":[]}`), ErrAnswer},
-		"html":         {answer(200, `<html>`), ErrAnswer},
-		"deep":         {answer(200, `{"data":`+strings.Repeat("[", 1000)), ErrAnswer},
-		"400":          {answer(400, ``), ErrAnswer},
-		"429":          {answer(429, ``), ErrUnavailable},
-		"500":          {answer(500, ``), ErrUnavailable},
-		"204":          {answer(204, ``), ErrAnswer},
-		"too long":     {answer(200, `{"data":{"a":"`+strings.Repeat("x", 10000)+`"}}`), ErrTooLong},
-		"elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://other.invalid/", 302) }, ErrRedirect},
-		"other scheme": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://"+r.Host+"/", 302) }, ErrRedirect},
-		"in circles":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), 302) }, ErrRedirect},
-		"cut":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ErrUnavailable},
-		"never":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ErrUnavailable},
+		"404":        {answer(404, `{"error":"Not found"}`), ErrAbsent},
+		"null":       {answer(200, `{"success":true,"data":null}`), ErrAbsent},
+		"no success": {answer(200, `{"success":false,"data":{}}`), ErrAbsent},
+		"no data":    {answer(200, `{"success":true}`), ErrAnswer},
+		"a list":     {answer(200, `{"success":true,"data":[]}`), ErrAnswer},
+		"html":       {answer(200, `<html>`), ErrAnswer},
+		"deep":       {answer(200, `{"data":`+strings.Repeat("[", 1000)), ErrAnswer},
+		"400":        {answer(400, ``), ErrAnswer},
+		"429":        {answer(429, ``), ErrUnavailable},
+		"500":        {answer(500, ``), ErrUnavailable},
+		"204":        {answer(204, ``), ErrAnswer},
+		"too long":   {answer(200, `{"data":{"a":"`+strings.Repeat("x", 10000)+`"}}`), ErrTooLong},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://other.invalid/", http.StatusFound)
+		}, ErrRedirect},
+		"other scheme": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://"+r.Host+"/", http.StatusFound)
+		}, ErrRedirect},
+		"in circles": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusFound) }, ErrRedirect},
+		"cut":        {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ErrUnavailable},
+		"never":      {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ErrUnavailable},
 		"begun and left": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `{"data`)
 			w.(http.Flusher).Flush()

@@ -136,8 +136,6 @@ func (c *cycle) settleDeletions(ctx context.Context, r *run, batch []*result) er
 		env, indexed := found[dids[i]]
 		reason := Reason("")
 		switch {
-		case errors.Is(res.err, errPartial):
-			reason = ReasonPartial
 		case res.err != nil:
 			reason = reasonOf(res.err)
 		case !c.mayDelete(res.soul, res.by, env, indexed):

@@ -76,12 +76,6 @@ func (c *cycle) settle(ctx context.Context, r *run, batch []*result) error {
 func (c *cycle) judge(ctx context.Context, r *run, s *settled) error {
 	if s.err != nil {
 		s.kind, s.reason = endFailed, reasonOf(s.err)
-		switch s.err { //nolint:errorlint // these two are returned as they are
-		case errPartial:
-			s.reason = ReasonPartial
-		case errUntrusted:
-			s.reason = ReasonUntrusted
-		}
 		return nil
 	}
 	accepted, ok := s.outcome.(oip.Accepted)
