@@ -45,8 +45,8 @@ reproducible: build-lambda # the functions are the same bytes when they are buil
 	done
 
 # The targets that sam build calls, one for each function of the template.
-.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-GunsyncFunction build-MaintenanceFunction
-build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-GunsyncFunction build-MaintenanceFunction:
+.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-GunsyncFunction build-MediafetchFunction build-MaintenanceFunction
+build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-GunsyncFunction build-MediafetchFunction build-MaintenanceFunction:
 	name=$$(echo $(@:build-%Function=%) | tr A-Z a-z); \
 	GOARCH=arm64 $(LAMBDABUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$$name
 
@@ -58,8 +58,10 @@ run: build ## start the local node; GATEWAY=https://… or the sample chain
 # A function as it ships, but for this machine, over real engines and beside a gateway
 # that serves the sample chain: make invoke FUNCTION=keepdb EVENT=events/keepdb.json.
 # GATEWAY=https://… takes a live one. What it indexes stays until make engines-stop.
+# REPEAT=2 hands the event over twice: the second time the process is warm.
 FUNCTION ?= keepdb
 EVENT    ?= events/$(FUNCTION).json
+REPEAT   ?= 1
 LISTEN   ?= 127.0.0.1:3000
 STACK     = $(ENGINES) run build/awslocal -gateways '$(GATEWAY)' -env build/stack.env --
 LOCAL     = -template template.yaml -env build/stack.env
@@ -72,7 +74,7 @@ build-local: # the functions and the tools that run them, for this machine
 
 .PHONY: invoke
 invoke: build-local engines ## run FUNCTION on EVENT, without AWS and without containers
-	@$(STACK) build/lambdalocal invoke $(LOCAL) -name $(FUNCTION) -binary build/local/$(FUNCTION)/bootstrap -event $(EVENT)
+	@$(STACK) build/lambdalocal invoke $(LOCAL) -name $(FUNCTION) -binary build/local/$(FUNCTION)/bootstrap -event $(EVENT) -repeat $(REPEAT)
 
 .PHONY: invoke-api
 invoke-api: build-local engines ## serve HTTP at LISTEN through the function api
@@ -172,6 +174,25 @@ bench-aws: ## measure the deployment's parts over real engines
 	$(GO) test -run "^$$" -bench "EnginePage" -benchtime 1000x ./shared/api; \
 	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./infra/awslocal; \
 	$(GO) test -run "^$$" -bench . -benchtime 200x ./shared/state/dynamo' | sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
+
+# Ten minutes are what infra/soak has the results of; other lengths go into build/soak.
+SOAK_MINUTES ?= 10
+.PHONY: soak
+soak: build ## run the local node under load for SOAK_MINUTES (10), and see whether anything grows
+	@$(GO) build -o build/soak.bin ./infra/soak
+	@build/soak.bin -minutes $(SOAK_MINUTES) -out $(if $(filter 10,$(SOAK_MINUTES)),infra/soak,build/soak)
+
+# A file of MEDIA_SIZE bytes from a process of its own, into the files and into S3,
+# each beside a plain copy; three times that of disk is needed. The S3 server is one for
+# large files, unless AWS_ENDPOINT_URL_S3 names another.
+MEDIA_SIZE   ?= 5368709120
+MEDIA_ROUNDS ?= 3
+.PHONY: bench-media
+bench-media: ## measure memory and speed of a media fetch, of MEDIA_SIZE bytes
+	@export ENGINES_STATE=build/engines-media ENGINES_S3_LARGE=true; trap '$(ENGINES) stop s3 >/dev/null' EXIT; \
+	$(ENGINES) start s3 || true; eval "$$($(ENGINES) env)"; \
+	$(GO) test -run '^$$' -bench '^BenchmarkFetch$$' -benchtime $(MEDIA_ROUNDS)x -timeout 60m ./shared/remote -media-size $(MEDIA_SIZE) | \
+	sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
 
 .PHONY: clean
 clean: ## stop the engines, remove what was built; never the data

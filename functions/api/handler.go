@@ -12,6 +12,7 @@ import (
 	"oipnode/shared/assembly"
 	"oipnode/shared/config"
 	"oipnode/shared/function"
+	"oipnode/shared/library"
 	"oipnode/shared/pace"
 	"oipnode/shared/relay"
 	"oipnode/shared/voice"
@@ -29,13 +30,13 @@ func newHandler(p *function.Parts) (any, error) {
 		return nil, err
 	}
 	if url := p.Config.AWS.GunQueueURL; url != "" {
-		queue, err := p.Queue(url)
+		queue, err := p.Queue(url, "")
 		if err != nil {
 			return nil, fmt.Errorf("GUN_QUEUE_URL: %w", err)
 		}
 		l.queue = queue
 	}
-	return apigw.Handler(l, apigw.Options{Log: p.Log}), nil
+	return apigw.Lambda(l, apigw.Options{Log: p.Log}), nil
 }
 
 // lazy is the API, made when the first request comes. While its parts cannot be
@@ -79,8 +80,14 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	var media *library.Library
+	if l.parts.HasMedia() {
+		if media, err = l.parts.Library(stores.State, stores.Records); err != nil {
+			return nil, err
+		}
+	}
 	l.api = api.New(api.Options{
-		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, Version: assembly.Version,
+		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, Media: media, Version: assembly.Version,
 		GunSync: l.gunSync(stores), Relay: l.relay, Operations: operations(c.HTTP.Operations),
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer,
 		Metrics: l.parts.Metrics, Log: l.parts.Log,

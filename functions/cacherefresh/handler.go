@@ -36,11 +36,13 @@ func refresh(ctx context.Context, p *function.Parts, event json.RawMessage) (out
 		p.Log.ErrorContext(ctx, "malformed event", "error", err)
 		return outcome{}, err
 	}
-	stores, err := p.Stores(ctx)
+	// The record store is opened only when there is something to count: before the first
+	// cycle there is none, and while nothing is due it need not be there.
+	store, err := p.State(ctx)
 	if err != nil {
-		return outcome{}, function.Failed(ctx, p.Log, "open the stores", err)
+		return outcome{}, function.Failed(ctx, p.Log, "open the state store", err)
 	}
-	r := summary.Refresher{Records: stores.Records, State: stores.State, Every: p.Config.Index.RefreshCycles, Now: time.Now}
+	r := summary.Refresher{Records: p.Records, State: store, Every: p.Config.Index.RefreshCycles, Now: time.Now}
 	sum, made, err := r.Run(ctx, q.Force)
 	if err != nil {
 		return outcome{}, function.Failed(ctx, p.Log, "refresh the summary", err)
@@ -49,7 +51,7 @@ func refresh(ctx context.Context, p *function.Parts, event json.RawMessage) (out
 		return outcome{}, nil
 	}
 	if made {
-		h, err := indexer.ReadHealth(ctx, stores.State)
+		h, err := indexer.ReadHealth(ctx, store)
 		if err != nil {
 			return outcome{}, function.Failed(ctx, p.Log, "count the ledger", err)
 		}

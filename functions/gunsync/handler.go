@@ -53,7 +53,7 @@ func newHandler(p *function.Parts) (any, error) {
 		}
 	}
 	if url := p.Config.AWS.GunQueueURL; url != "" {
-		queue, err := p.Queue(url)
+		queue, err := p.Queue(url, "")
 		if err != nil {
 			return nil, fmt.Errorf("GUN_QUEUE_URL: %w", err)
 		}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,6 +33,34 @@ func grow(b *testing.B, n int) *gatewaysim.Chain {
 		add(start+2+int64(i), signer.Record("post", oiptest.Object{Template: template.ID, Values: map[int]any{0: fmt.Sprint("record ", i), 1: text}}))
 	}
 	return chain
+}
+
+// BenchmarkStart is the time from the start of each binary until it asks for its first
+// event.
+func BenchmarkStart(b *testing.B) {
+	functions, err := filepath.Glob("../../functions/*/main.go")
+	if err != nil || len(functions) == 0 {
+		b.Fatal(functions, err)
+	}
+	d := deploy(b)
+	for _, file := range functions {
+		name := filepath.Base(filepath.Dir(file))
+		b.Run(name, func(b *testing.B) {
+			var times []time.Duration
+			for range 20 {
+				begun := time.Now()
+				s, err := sandbox.Start(b.Context(), d.function(name))
+				if err != nil {
+					b.Fatal(err)
+				}
+				times = append(times, time.Since(begun))
+				s.Close()
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)/2])/1e6, "start-ms")
+			b.ReportMetric(float64(times[len(times)-1])/1e6, "slowest-ms")
+		})
+	}
 }
 
 // BenchmarkKeepdb indexes a chain with the binary that ships, over the engines, in as

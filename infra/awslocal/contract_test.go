@@ -220,6 +220,18 @@ func contractRequests(t *testing.T, node string) []request {
 			list = append(list, request{method: method, path: path, body: map[bool]string{true: `{"a":1}`}[method == "POST"]})
 		}
 	}
+	id := strings.Repeat("0a", 32)
+	get("/api/media", "/api/media?limit=0", "/api/media/"+id, "/api/media/"+id+"/info", "/api/media/x", "/api/media/x/info", "/api/media/x/other", "/api/media/jobs/x", "/api/media/fetch")
+	known := token(t, "a key of somebody")
+	list = append(list, request{path: "/api/media", token: known}, request{path: "/api/media?cursor=x", token: known}, request{path: "/api/media?limit=200", token: known},
+		request{path: "/api/media/" + id, token: known}, request{path: "/api/media/jobs/" + id[:32], token: known}, request{method: "POST", path: "/api/media/fetch", body: `{"url":"http://a.example/"}`})
+	for _, body := range []string{"", "[]", "{}", `{"url":"file:///x"}`, `{"url":"http://127.0.0.1/"}`, `{"url":"http://a.example:81/"}`, `{"url":"http://a.example/","did":"did:arweave:x"}`,
+		`{"did":"did:arweave:nothing"}`, `{"did":"x"}`, `{"url":"http://a.example/","accessLevel":"x"}`} {
+		list = append(list, request{method: "POST", path: "/api/media/fetch", body: body, token: known})
+	}
+	for _, path := range []string{"/api/media", "/api/media/fetch", "/api/media/x", "/api/media/x/info", "/api/media/jobs/x"} {
+		list = append(list, request{method: "OPTIONS", path: path}, request{method: "DELETE", path: path})
+	}
 	list = append(list, request{path: "/api/records?limit=1", header: http.Header{"Origin": {"https://app.example"}}},
 		request{method: "OPTIONS", path: "/api/records", header: http.Header{"Origin": {"https://app.example"}, "Access-Control-Request-Method": {"GET"}}},
 		request{path: "/api/records?limit=1", header: http.Header{"Accept-Encoding": {"gzip"}}})
@@ -265,7 +277,7 @@ func with(path string, queries ...string) []string {
 }
 
 // token is one that both sides accept.
-func token(t *testing.T, publicKey string) string {
+func token(t testing.TB, publicKey string) string {
 	t.Helper()
 	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"publicKey": publicKey, "userId": "u", "email": "u@example.com", "exp": time.Now().Add(time.Hour).Unix(),

@@ -30,6 +30,16 @@ func TestEvents(t *testing.T) {
 		return event(t, name)
 	}
 
+	// The schedules begin in any order: before the first cycle there is no index, which
+	// is no fault.
+	refresh := d.start("cacherefresh")
+	var refreshed struct {
+		Refreshed bool
+		Summary   *struct{ Records, Cycle int64 }
+	}
+	if d.invoke(refresh, use("cacherefresh.json"), &refreshed); refreshed.Refreshed {
+		t.Error("refreshed before the first cycle")
+	}
 	maintenance := d.start("maintenance")
 	var stats struct {
 		Checkpoint struct{ Height int64 }
@@ -42,14 +52,6 @@ func TestEvents(t *testing.T) {
 	d.invoke(maintenance, use("maintenance-stats.json"), &stats)
 	if stats.Pipeline.Cycles != 0 || stats.Summary != nil || stats.Records.Documents != 0 {
 		t.Errorf("an empty deployment: %+v", stats)
-	}
-	refresh := d.start("cacherefresh")
-	var refreshed struct {
-		Refreshed bool
-		Summary   *struct{ Records, Cycle int64 }
-	}
-	if d.invoke(refresh, use("cacherefresh.json"), &refreshed); refreshed.Refreshed {
-		t.Error("refreshed before the first cycle")
 	}
 	keepdb := d.start("keepdb")
 	var first, second cycle
@@ -86,6 +88,11 @@ func TestEvents(t *testing.T) {
 
 	syncSamples(d, use)
 
+	var repaired struct{ Complete bool }
+	if d.invoke(maintenance, use("maintenance-media-repair.json"), &repaired); !repaired.Complete {
+		t.Error("a repair of nothing has no end")
+	}
+
 	expiry := d.start("expiry")
 	before := make(map[string]float64)
 	for _, c := range []struct {
@@ -112,7 +119,7 @@ func TestEvents(t *testing.T) {
 	}
 	for _, file := range files {
 		name := filepath.Base(file)
-		if tested[name] || name == "expiry-malformed.json" { // that one is logged: TestMalformedEvents
+		if tested[name] || name == "expiry-malformed.json" || strings.HasPrefix(name, "mediafetch") { // they are logged: TestMalformedEvents, TestMediaFailures
 			continue
 		}
 		if !strings.HasPrefix(name, "api-") {
@@ -150,8 +157,8 @@ func TestMalformedEvents(t *testing.T) {
 		{"expiry", `{}`, "the Records of a table's stream"},
 		{"expiry", `{"Records":"none"}`, "the Records of a table's stream"},
 		{"expiry", `[]`, "the Records of a table's stream"},
-		{"maintenance", `{}`, "allowed: stats, rescan, reindex"},
-		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan, reindex"},
+		{"maintenance", `{}`, "allowed: stats, rescan, reindex, media-repair"},
+		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan, reindex, media-repair"},
 		{"maintenance", `{"task":"rescan","from":9}`, "needs from and to"},
 		{"maintenance", `{"task":"rescan","from":9,"to":3}`, "from <= to"},
 		{"maintenance", `{"task":"stats","extra":1}`, "extra"},
@@ -185,26 +192,39 @@ func TestMalformedEvents(t *testing.T) {
 	}
 	// The gateway's events are answered, whatever they are.
 	api := d.start("api")
-	for _, bad := range []string{`{}`, `[]`, `"x"`, `{"requestContext":{"http":{"method":"B A D"}}}`} {
-		r, err := api.Invoke(t.Context(), []byte(bad))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var answer struct {
-			StatusCode int
-			ErrorType  string
-		}
-		if err := json.Unmarshal(r.Payload, &answer); err != nil || answer.StatusCode != 400 && answer.ErrorType == "" {
+	for _, bad := range []string{`{}`, `[]`, `"x"`, `{"body":5}`, `null`, `{"requestContext":{"http":{"method":"B A D"}}}`} {
+		logged := strings.Count(d.log.String(), "malformed event")
+		var answer struct{ StatusCode int }
+		r := d.invoke(api, []byte(bad), &answer)
+		if answer.StatusCode != 400 {
 			t.Errorf("api %s: %s %s", bad, r.Status, r.Payload)
+		}
+		if n := strings.Count(d.log.String(), "malformed event") - logged; n != 1 {
+			t.Errorf("api %s: %d lines", bad, n)
 		}
 		if !api.Alive() {
 			t.Fatalf("api died of %s", bad)
+		}
+	}
+	for line := range strings.Lines(d.log.String()) {
+		if !strings.HasPrefix(line, "{") && !platform(line) {
+			t.Errorf("a line that is no JSON: %s", line)
 		}
 	}
 	after := d.invoke(maintenance, event(t, "maintenance-stats.json"), nil)
 	if string(before.Payload) != string(after.Payload) {
 		t.Errorf("state before:\n%s\nafter:\n%s", before.Payload, after.Payload)
 	}
+}
+
+// platform reports whether Lambda itself has written a line of the log.
+func platform(line string) bool {
+	for _, begin := range []string{"START ", "END ", "REPORT ", "INIT_START ", "XRAY "} {
+		if strings.HasPrefix(line, begin) {
+			return true
+		}
+	}
+	return false
 }
 
 // TestManyInvocations: a history that does not fit into one invocation is indexed over

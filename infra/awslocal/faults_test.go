@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,8 +81,8 @@ func TestMisconfigured(t *testing.T) {
 		log   []string // what the line names
 		reply string   // what a caller of the API reads
 	}{
-		{"no such table", "STATE_TABLE=" + d.options.Name + "-absent", []string{"STATE_TABLE", d.options.Name + "-absent"}, "the state store cannot be reached"},
-		{"a table without its TTL", "STATE_TABLE=" + plain, []string{"STATE_TABLE", "time to live"}, "the state store cannot be reached"},
+		{"no such table", "STATE_TABLE=" + d.options.Name + "-absent", []string{"STATE_TABLE", d.options.Name + "-absent"}, "cannot be reached"},
+		{"a table without its TTL", "STATE_TABLE=" + plain, []string{"STATE_TABLE", "time to live"}, "cannot be reached"},
 		{"a wrong endpoint", "OPENSEARCH_ENDPOINT=" + closed(t), []string{"OPENSEARCH_ENDPOINT"}, "cannot be reached"},
 		{"an endpoint of something else", "OPENSEARCH_ENDPOINT=" + d.options.DynamoDB, []string{"OPENSEARCH_ENDPOINT"}, "cannot be reached"},
 	} {
@@ -129,6 +131,94 @@ func TestMisconfigured(t *testing.T) {
 				t.Errorf("the answer tells of the inside: %s", answer.Body)
 			}
 		})
+	}
+}
+
+// refusing is a service that lets nobody in, in the words of AWS, which quote what must
+// not come into a log.
+func refusing(t *testing.T, body string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 1<<20))
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// TestMissingPermissions: a role that lacks something ends in one line that names the
+// variable and that AWS has refused, without a word that AWS may have quoted; nothing is
+// changed.
+func TestMissingPermissions(t *testing.T) {
+	const quoted = "the-session-token"
+	denied := `{"__type":"com.amazonaws.dynamodb.v20120810#AccessDeniedException","message":"User: ` + quoted + ` is not authorized"}`
+	d := deploy(t)
+	d.invoke(d.start("keepdb"), []byte(`{}`), nil)
+	stats := event(t, "maintenance-stats.json")
+	before := d.invoke(d.start("maintenance"), stats, nil)
+	for _, c := range []struct {
+		name, function string
+		env            []string
+		says           []string
+	}{
+		{"the table", "keepdb", []string{"AWS_ENDPOINT_URL_DYNAMODB=" + refusing(t, denied)}, []string{"STATE_TABLE", "refused", "AccessDeniedException"}},
+		{"the index", "keepdb", []string{"OPENSEARCH_ENDPOINT=" + refusing(t, `{"Message":"The security token `+quoted+` is invalid"}`)}, []string{"OPENSEARCH_ENDPOINT", "403"}},
+		{"the key", "api", []string{"JWT_SECRET_PARAMETER=/oipnode/jwt", "AWS_ENDPOINT_URL_SSM=" + refusing(t, `{"__type":"InvalidSignatureException","message":"`+quoted+`"}`)},
+			[]string{"JWT_SECRET_PARAMETER", "GetParameter", "InvalidSignatureException"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log := &journal{}
+			f := d.function(c.function)
+			f.Env, f.Logs = append(f.Env, c.env...), log
+			s, err := sandbox.Start(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			input := []byte(`{}`)
+			if c.function == "api" {
+				input = event(t, "api-get.json")
+			}
+			r, err := s.Invoke(t.Context(), input)
+			if err != nil || c.function == "keepdb" && r.Status != sandbox.StatusError || c.function == "api" && !strings.Contains(string(r.Payload), `"statusCode":503`) {
+				t.Fatalf("%v, %s %s", err, r.Status, r.Payload)
+			}
+			lines := log.errorLines()
+			if len(lines) != 1 {
+				t.Fatalf("%d lines: %s", len(lines), log)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(lines[0], want) {
+					t.Errorf("%q is not in %s", want, lines[0])
+				}
+			}
+			if strings.Contains(log.String(), quoted) || strings.Contains(string(r.Payload), quoted) {
+				t.Errorf("AWS's own words are in the log or the answer: %s", log)
+			}
+		})
+	}
+	if after := d.invoke(d.start("maintenance"), stats, nil); string(before.Payload) != string(after.Payload) {
+		t.Errorf("state before:\n%s\nafter:\n%s", before.Payload, after.Payload)
+	}
+}
+
+// TestTerm: a process that Lambda ends has its clean end, with nothing left unsaid.
+func TestTerm(t *testing.T) {
+	d := deploy(t)
+	for _, name := range []string{"api", "keepdb", "cacherefresh", "maintenance", "expiry"} {
+		s := d.start(name)
+		if name == "cacherefresh" {
+			d.invoke(s, []byte(`{}`), nil) // one with a store that is open
+		}
+		s.Close()
+		if code, ok := s.Exit(); !ok || code != 0 {
+			t.Errorf("%s ended with %d, %v\n%s", name, code, ok, d.log)
+		}
+	}
+	if lines := d.log.errorLines(); len(lines) > 0 {
+		t.Errorf("errors were logged: %s", lines)
 	}
 }
 

@@ -41,17 +41,19 @@ func parameters(t testing.TB) string {
 }
 
 // record starts a function whose requests go through a recorder.
-func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
+func (d *deployment) record(name string, r *iam.Recorder, env ...string) *sandbox.Sandbox {
 	d.Helper()
 	f := d.function(name)
+	f.Timeout = 2 * time.Minute
 	for _, p := range []struct {
 		service          iam.Service
 		engine, variable string
 	}{
 		{iam.DynamoDB, d.options.DynamoDB, "AWS_ENDPOINT_URL_DYNAMODB"},
-		{iam.SQS, d.options.SQS, "AWS_ENDPOINT_URL_SQS"},
 		{iam.OpenSearch, d.options.OpenSearch, "OPENSEARCH_ENDPOINT"},
 		{iam.SSM, parameters(d.TB), "AWS_ENDPOINT_URL_SSM"},
+		{iam.S3, d.options.S3, "AWS_ENDPOINT_URL_S3"},
+		{iam.SQS, d.options.SQS, "AWS_ENDPOINT_URL_SQS"},
 	} {
 		handler, closeIdle, err := r.Proxy(p.service, p.engine)
 		if err != nil {
@@ -63,7 +65,13 @@ func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
 			closeIdle()
 		})
 		f.Env = append(f.Env, p.variable+"="+server.URL)
+		for i, variable := range f.Env { // the client of SQS goes where the queue's address says
+			if strings.HasPrefix(variable, "MEDIA_") {
+				f.Env[i] = strings.Replace(variable, d.options.SQS, server.URL, 1)
+			}
+		}
 	}
+	f.Env = append(f.Env, env...)
 	s, err := sandbox.Start(d.Context(), f)
 	if err != nil {
 		d.Fatalf("%s: %v\n%s", name, err, d.log)
@@ -139,17 +147,18 @@ func TestPermissions(t *testing.T) {
 	}
 	allowed := deployed.Actions()
 	peer := gunPeer(t, nil)
-	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt", "GUN_RELAY_URL="+peer.URL(), "GUN_CACHE_MAX_AGE=1000")
+	source, env := web(t)
+	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt", "GUN_RELAY_URL="+peer.URL(), "GUN_CACHE_MAX_AGE=1000", env[0], env[1])
 	seen := make(map[string]*iam.Recorder)
 	for _, f := range deployed.Functions() {
 		seen[f.Name] = iam.NewRecorder()
 	}
-	start := func(name string) *sandbox.Sandbox {
+	start := func(name string, env ...string) *sandbox.Sandbox {
 		t.Helper()
 		if seen[name] == nil {
 			t.Fatalf("the template has no function %s", name)
 		}
-		return d.record(name, seen[name])
+		return d.record(name, seen[name], env...)
 	}
 	// In a new deployment the sync may come first.
 	everyPass(d, start("gunsync"), peer)
@@ -194,6 +203,7 @@ func TestPermissions(t *testing.T) {
 		}
 	}
 	operate(d, url)
+	mediaPermissions(t, d, source, reader{t, url, "key-of-ann"}, start, maintenance)
 	// The time to live has removed dialogues: one with an event, and one with several.
 	k := d.tell(d.open(), time.Hour)
 	expiry := start("expiry")

@@ -1,13 +1,14 @@
 // Command awslocal runs another command beside a deployment on this machine: the table
-// in DynamoDB Local, a queue, indexes in OpenSearch, and a gateway that serves the sample
-// chain (package stack). The environment that the functions would have on AWS is written into
-// a file for lambdalocal.
+// in DynamoDB Local, indexes in OpenSearch, a bucket and queues, and a gateway that serves
+// the sample chain (package stack). The environment that the functions would have on AWS is
+// written into a file for lambdalocal.
 //
 //	awslocal -env build/stack.env -- build/lambdalocal invoke -env build/stack.env …
-//	awslocal -delete                     removes the table, the queue and the indexes
+//	awslocal -delete                     removes what is stored
 //
 // The engines are found by OPENSEARCH_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB and
-// AWS_ENDPOINT_URL_SQS (make engines). The exit code is that of the command.
+// AWS_ENDPOINT_URL_SQS, and the one of the media by AWS_ENDPOINT_URL_S3 (make engines). The
+// exit code is that of the command.
 package main
 
 import (
@@ -43,12 +44,15 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("awslocal", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	o := stack.Options{OpenSearch: getenv("OPENSEARCH_ENDPOINT"), DynamoDB: getenv("AWS_ENDPOINT_URL_DYNAMODB"), SQS: getenv("AWS_ENDPOINT_URL_SQS")}
-	flags.StringVar(&o.Name, "name", "oipnode-local", "`beginning` of the names of the table, the queue and the indexes")
+	o := stack.Options{
+		OpenSearch: getenv("OPENSEARCH_ENDPOINT"), DynamoDB: getenv("AWS_ENDPOINT_URL_DYNAMODB"),
+		S3: getenv("AWS_ENDPOINT_URL_S3"), SQS: getenv("AWS_ENDPOINT_URL_SQS"),
+	}
+	flags.StringVar(&o.Name, "name", "oipnode-local", "`beginning` of the names of what is stored")
 	flags.StringVar(&o.Gateways, "gateways", "", "live gateways, comma-separated, in place of the sample chain")
 	flags.StringVar(&o.Listen, "sample", "127.0.0.1:0", "`address` at which the sample chain is served")
 	env := flags.String("env", "", "`file` that gets the functions' environment")
-	remove := flags.Bool("delete", false, "remove the table, the queue and the indexes, and run nothing")
+	remove := flags.Bool("delete", false, "remove what is stored, and run nothing")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}

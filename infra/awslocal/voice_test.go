@@ -127,9 +127,9 @@ func TestVoiceStream(t *testing.T) {
 		followers[i].first = make(chan struct{})
 		reading.Go(func() error { return followers[i].follow(t.Context(), stream) })
 	}
-	for _, f := range followers {
+	for i := range followers {
 		select {
-		case <-f.first: // it has an answer, so that it waits with another request for what follows
+		case <-followers[i].first: // it has an answer, so that it waits with another request for what follows
 		case <-time.After(time.Minute):
 			t.Fatal("a reader does not get the first event")
 		}
@@ -332,5 +332,50 @@ func TestVoiceKilled(t *testing.T) {
 	}
 	if killed := k.set(0); len(reader.got) != count+1 || killed < kills {
 		t.Errorf("%d events of %d, %d kills", len(reader.got), count+1, killed)
+	}
+}
+
+// TestVoiceLarge: events as large as they can be, of characters that grow when an answer
+// is made into an event's JSON, come through in several answers that Lambda takes, and
+// within the function's memory.
+func TestVoiceLarge(t *testing.T) {
+	const count = 40
+	d := indexed(t)
+	url := serve(t, d.pool(1, 10*time.Second))
+	dialogue, stream := begin(t, url)
+	data := strings.Repeat(`\"`, (190<<10)/2)
+	for n := range count {
+		body := fmt.Sprintf(`{"event":"audioChunk","data":"%d%s"}`, n+1, data)
+		if status, err := call(t.Context(), "POST", dialogue+"/events", body, nil); err != nil || status != http.StatusCreated {
+			t.Fatalf("event %d: %d, %v", n+1, status, err)
+		}
+	}
+	var f follower
+	f.URL = stream
+	err := f.Run(t.Context(), func(m voicetest.Message) error {
+		if want := fmt.Sprint(len(f.got) + 1); m.ID != want || m.Data != `"`+want+data+`"` {
+			return fmt.Errorf("event %s of %d bytes behind event %d", m.ID, len(m.Data), len(f.got))
+		}
+		if f.got = append(f.got, m.ID); len(f.got) == count {
+			return voicetest.ErrStop
+		}
+		return nil
+	})
+	if err != nil || len(f.got) != count || f.Connects < 2 {
+		t.Errorf("%v, %d events in %d connections", err, len(f.got), f.Connects)
+	}
+	after, pages := 0, 0
+	for more := true; more; pages++ {
+		var page struct {
+			Next int
+			More bool
+		}
+		if status, err := call(t.Context(), "GET", fmt.Sprintf("%s/events?limit=1000&after=%d", dialogue, after), "", &page); err != nil || status != http.StatusOK || page.Next <= after {
+			t.Fatalf("the events behind %d: %d, %v, next %d", after, status, err, page.Next)
+		}
+		after, more = page.Next, page.More
+	}
+	if after != count || pages < 2 {
+		t.Errorf("%d events on %d pages", after, pages)
 	}
 }

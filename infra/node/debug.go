@@ -7,13 +7,15 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"runtime"
 	"runtime/metrics"
 	"strings"
 )
 
 // The debug pages are for whoever looks into the running process on this machine:
 //
-//	/debug/runtime   a few numbers as JSON, cheap enough to be read every second
+//	/debug/runtime   a few numbers as JSON, cheap enough to be read every second; with
+//	                 gc=1 they are read behind a collection
 //	/debug/pprof/    Go's profiles: go tool pprof http://127.0.0.1:3005/debug/pprof/heap
 //
 // They show what the process has in memory, so they exist on loopback only: not at all
@@ -112,7 +114,10 @@ func readRuntime() map[string]uint64 {
 	return numbers
 }
 
-func serveRuntime(w http.ResponseWriter, _ *http.Request) {
+func serveRuntime(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("gc") == "1" {
+		runtime.GC()
+	}
 	text, err := json.Marshal(readRuntime())
 	if err != nil {
 		http.Error(w, "the numbers cannot be written", http.StatusInternalServerError)

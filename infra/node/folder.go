@@ -10,6 +10,7 @@ import (
 
 	"oipnode/infra/sample"
 	"oipnode/shared/config"
+	jobfile "oipnode/shared/jobs/local"
 	"oipnode/shared/records/embedded"
 	"oipnode/shared/state/bolt"
 )
@@ -19,6 +20,8 @@ import (
 //	format.json   what the folder holds
 //	state.db      the state store; its lock is what makes the folder this node's
 //	records/      the record store
+//	media/        the files that were fetched
+//	jobs.db       the fetches that wait
 const folderFormat = 1
 
 // Names of the networks, and of their folders below DATA_DIR.
@@ -151,11 +154,11 @@ func storeError(dir string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, bolt.ErrLocked), errors.Is(err, embedded.ErrLocked):
+	case errors.Is(err, bolt.ErrLocked), errors.Is(err, embedded.ErrLocked), errors.Is(err, jobfile.ErrLocked):
 		return fmt.Errorf("%w: %s is in use by another process; stop that node, or set DATA_DIR to another folder", errFolder, dir)
-	case errors.Is(err, bolt.ErrFormat), errors.Is(err, embedded.ErrFormat):
+	case errors.Is(err, bolt.ErrFormat), errors.Is(err, embedded.ErrFormat), errors.Is(err, jobfile.ErrFormat):
 		return fmt.Errorf("%w: %s was made by another version (%w); set DATA_DIR to another folder, where the index is built anew", errFolder, dir, err)
-	case errors.Is(err, bolt.ErrCorrupt), errors.Is(err, embedded.ErrCorrupt):
+	case errors.Is(err, bolt.ErrCorrupt), errors.Is(err, embedded.ErrCorrupt), errors.Is(err, jobfile.ErrCorrupt):
 		return fmt.Errorf("%w: %s is damaged (%w); set DATA_DIR to another folder, where the index is built anew", errFolder, dir, err)
 	}
 	return fmt.Errorf("%w: DATA_DIR: %w", errFolder, err)

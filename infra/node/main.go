@@ -10,7 +10,7 @@
 //
 // The files of this package: node.go wires the parts together, folder.go checks the
 // data folder, network.go reaches the gateways, loop.go runs the index cycles,
-// serve.go serves HTTP, debug.go what is for this machine only, console.go the page
+// media.go fetches media and mends what is left of them, serve.go serves HTTP, debug.go what is for this machine only, console.go the page
 // at /, and display.go, terminal.go, progress.go and tryout.go are what a person sees
 // who started it.
 package main

@@ -67,6 +67,14 @@ func (n *network) openSample() error {
 	return nil
 }
 
+// sampleAddress is where the sample chain's gateway listens; ok is false for live ones.
+func (n *network) sampleAddress() (base string, ok bool) {
+	if n.server == nil {
+		return "", false
+	}
+	return n.server.URL(), true
+}
+
 // caughtUp shows what the sample chain keeps for a node that has seen the rest: a
 // bundle that is unpacked late. A node that starts again with a complete index
 // gets to see it from the start on, or what it has indexed would seem to vanish.

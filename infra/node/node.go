@@ -46,6 +46,7 @@ type node struct {
 	// the loop of cycles uses it.
 	caughtUp bool
 	voice    *voice.Dialogues
+	media    *shelf
 	// closers undo what was opened, the last first.
 	closers []func() error
 }
@@ -92,6 +93,10 @@ func (n *node) open(ctx context.Context) error {
 		return err
 	}
 	n.closers = append(n.closers, n.network.close)
+	if n.media, err = n.openShelf(dir); err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.media.close)
 	n.advise(kept)
 	return n.resume(ctx)
 }
@@ -167,7 +172,7 @@ func (n *node) run(ctx context.Context) error {
 		defer proxy.Close()
 	}
 	handler := api.New(api.Options{
-		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Version: assembly.Version,
+		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Media: n.media.library, Version: assembly.Version,
 		GunSync: n.gunSync(syncs), Relay: proxy, Operations: c.HTTP.Operations,
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(), Log: n.display.access(),
 	})
@@ -184,14 +189,22 @@ func (n *node) run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.voice.Close, n.log)
+		return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.endAnswers, n.log)
 	})
 	g.Go(func() error { cycles.run(ctx); return nil })
 	g.Go(func() error { sweeps.run(ctx); return nil })
+	g.Go(func() error { return n.media.work(ctx) })
+	g.Go(func() error { n.media.repair(ctx); return nil })
 	if syncs != nil {
 		g.Go(func() error { syncs.run(ctx); return nil })
 	}
 	return g.Wait()
+}
+
+// endAnswers ends the answers that would go on for long.
+func (n *node) endAnswers() {
+	n.voice.Close()
+	n.media.library.Close()
 }
 
 // cycleEnded is called after every cycle that ended without an error.
@@ -229,7 +242,7 @@ func (n *node) indexing() indexer.Options {
 
 // refresh makes the shared summary anew when it is due.
 func (n *node) refresh(ctx context.Context) {
-	r := summary.Refresher{Records: n.records, State: n.state, Every: n.config.Index.RefreshCycles, Now: time.Now}
+	r := summary.Refresher{Records: summary.Opened(n.records), State: n.state, Every: n.config.Index.RefreshCycles, Now: time.Now}
 	if _, _, err := r.Run(ctx, false); err != nil && ctx.Err() == nil {
 		n.log.Warn("refresh the shared summary", "error", err)
 	}

@@ -42,6 +42,7 @@ func (t *Template) faults(repository fs.FS) []string {
 	c.time()
 	c.schedules()
 	c.streams()
+	c.jobs()
 	c.queues()
 	c.messages()
 	c.table()

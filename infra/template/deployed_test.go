@@ -20,7 +20,9 @@ import (
 	"oipnode/infra/engines"
 	"oipnode/shared/access"
 	"oipnode/shared/api"
+	"oipnode/shared/library"
 	"oipnode/shared/maintenance"
+	"oipnode/shared/media/files"
 	"oipnode/shared/state/bolt"
 	"oipnode/shared/state/dynamo"
 	"oipnode/shared/voice"
@@ -86,6 +88,7 @@ var routes = []string{
 	"/api/records", "/api/health", "/api/voice/dialogues", "/api/voice/dialogues/x", "/api/voice/dialogues/x/events",
 	"/api/voice/active-dialogues", "/api/voice/open-stream", "/api/records/deleteRecord", "/gun-relay/get", "/gun-relay/put",
 	"/api/health/gun-sync", "/api/health/gun-sync/force", "/api/health/memory/clear-cache",
+	"/api/media", "/api/media/fetch", "/api/media/jobs/x", "/api/media/x", "/api/media/x/info",
 }
 
 // preflights asks the handler what pages of other origins may do: the headers of its
@@ -106,7 +109,15 @@ func preflights(t *testing.T) http.Header {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := api.New(api.Options{Auth: auth, Voice: dialogues})
+	objects, err := files.Open(filepath.Join(t.TempDir(), "media"), files.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	media, err := library.New(library.Options{State: store, Media: objects})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := api.New(api.Options{Auth: auth, Voice: dialogues, Media: media})
 	all := make(http.Header)
 	for _, path := range routes {
 		w := httptest.NewRecorder()
@@ -181,23 +192,30 @@ func TestEvents(t *testing.T) {
 		}
 		scheduled++
 		var sample, input map[string]string
-		read(e.function.Name+".json", &sample)
 		if err := json.Unmarshal([]byte(text(at(e.properties, "Input"))), &input); err != nil {
 			t.Fatal(err)
 		}
+		file := e.function.Name
+		if task := input["task"]; task != "" { // a function of several has a sample of each
+			file += "-" + task
+		}
+		read(file+".json", &sample)
 		if got, want := slices.Sorted(maps.Keys(sample)), slices.Sorted(maps.Keys(input)); !slices.Equal(got, want) {
-			t.Errorf("events/%s.json has %q, the schedule sends %q", e.function.Name, got, want)
+			t.Errorf("events/%s.json has %q, the schedule sends %q", file, got, want)
 		}
 		for key, sent := range input {
 			if !strings.HasPrefix(sent, "<") && sample[key] != sent {
-				t.Errorf("events/%s.json: %s is %q, the schedule sends %q", e.function.Name, key, sample[key], sent)
+				t.Errorf("events/%s.json: %s is %q, the schedule sends %q", file, key, sample[key], sent)
 			}
 		}
 	}
 	if scheduled != 3 {
 		t.Errorf("%d schedules", scheduled)
 	}
-	for name, task := range map[string]string{"maintenance-stats.json": maintenance.TaskStats, "maintenance-rescan.json": maintenance.TaskRescan} {
+	for name, task := range map[string]string{
+		"maintenance-stats.json": maintenance.TaskStats, "maintenance-rescan.json": maintenance.TaskRescan,
+		"maintenance-reindex.json": maintenance.TaskReindex, "maintenance-media-repair.json": maintenance.TaskMediaRepair,
+	} {
 		var q maintenance.Request
 		read(name, &q)
 		if err := q.Check(); err != nil || q.Task != task {

@@ -35,10 +35,7 @@ var notOnAWS = map[string]string{
 	"MEMORY_CRITICAL_THRESHOLD": "no function shows a health of the process",
 	"MEMORY_WARNING_THRESHOLD":  "no function shows a health of the process",
 	"MEDIA_ALLOW_PRIVATE":       "for tests only",
-	"MEDIA_BUCKET":              "no function fetches media",
-	"MEDIA_MAX_BYTES":           "no function fetches media",
-	"MEDIA_QUEUE_URL":           "no function fetches media",
-	"MEDIA_TIMEOUT":             "no function fetches media",
+	"MEDIA_WORKERS":             "the event source's own parameter, MediaConcurrency",
 	"RECORDS_CACHE_BYTES":       "no function caches answers",
 	"RECORDS_CACHE_TTL":         "no function caches answers",
 }

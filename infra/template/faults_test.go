@@ -80,6 +80,17 @@ func TestFaults(t *testing.T) {
 		{"any number of passes", "ScalingConfig: { MaximumConcurrency: 2 }", "MaximumBatchingWindowInSeconds: 0", "MaximumConcurrency is 0"},
 		{"a queue that Lambda cannot read", "sqs:GetQueueAttributes, sqs:ReceiveMessage", "sqs:GetQueueAttributes", "does not allow sqs:ReceiveMessage"},
 
+		{"jobs in batches", "BatchSize: 1 #", "BatchSize: 10 #", "share the time of one call"},
+		{"jobs that come all again", "BatchSize: 1 # each file has the whole time of an invocation\n            FunctionResponseTypes: [ReportBatchItemFailures]", "BatchSize: 1", "its whole batch come again"},
+		{"a job that waits", "BatchSize: 1 #", "MaximumBatchingWindowInSeconds: 5\n            BatchSize: 1 #", "need not wait"},
+		{"a queue by URL", "Queue: !GetAtt MediaQueue.Arn", "Queue: !Ref MediaQueue", "MediaQueue is given by its URL"},
+		{"a queue without dead letters", "Queue: !GetAtt MediaQueue.Arn", "Queue: !GetAtt FailureQueue.Arn", "its queue has no dead letters"},
+		{"a queue that gives up first", "maxReceiveCount: 5", "maxReceiveCount: 4", "without a reason"},
+		{"no bound of the fetches", "ScalingConfig: { MaximumConcurrency: !Ref MediaConcurrency }", "Enabled: true", "MaximumConcurrency is 0"},
+		{"a queue that Lambda cannot read", "sqs:ReceiveMessage", "sqs:ListQueues", "does not allow sqs:ReceiveMessage"},
+		{"every object", "${MediaBucket.Arn}/content/*", "${MediaBucket.Arn}/*", "is more than one resource"},
+		{"the bucket's own policy", "Action: [s3:AbortMultipartUpload, s3:DeleteObject, s3:GetObject, s3:PutObject]", "Action: [s3:PutBucketPolicy]", "is more than one resource"},
+
 		{"a plain queue", "SqsManagedSseEnabled: true", "SqsManagedSseEnabled: false", "MediaQueue: it is not encrypted"},
 		{"HTTP to a queue", "Queues: [!Ref MediaQueue, ", "Queues: [", "MediaQueue: no policy keeps plain HTTP out"},
 		{"dead letters by URL", "deadLetterTargetArn: !GetAtt MediaDeadLetters.Arn", "deadLetterTargetArn: !Ref MediaDeadLetters", "MediaDeadLetters is given by its URL"},
@@ -99,8 +110,8 @@ func TestFaults(t *testing.T) {
 		{"HTTP to the bucket", "Resource: [!GetAtt MediaBucket.Arn, ", "Resource: [", "MediaBucket: no policy keeps plain HTTP out"},
 		{"plain HTTP only denied", `"aws:SecureTransport": "false"`, `"aws:SecureTransport": "true"`, "MediaBucket: no policy keeps plain HTTP out"},
 		{"eternal uploads", "DaysAfterInitiation: 1", "DaysAfterInitiation: 100", "unfinished uploads"},
-		{"media that expires", "Prefix: tmp/", "Prefix: media/", `objects below "media/" expire`},
-		{"all expires", "Prefix: tmp/, ", "", "which are no temporary ones"},
+		{"media that expires", "Prefix: _temp/", "Prefix: media/", `objects below "media/" expire`},
+		{"all expires", "Prefix: _temp/, ", "", "which are no temporary ones"},
 		{"eternal temporary objects", "ExpirationInDays: 1", "ExpirationInDays: 10", "temporary objects stay"},
 		{"a plain bucket", "BucketEncryption:", "BucketTag:", "MediaBucket: it is not encrypted"},
 

@@ -12,7 +12,7 @@ var whole = []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 // name, asks for.
 var forService = []string{
 	"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
-	"kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents",
+	"kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "s3:ListBucket",
 	"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
 	"xray:PutTelemetryRecords", "xray:PutTraceSegments",
 }
@@ -130,7 +130,7 @@ func (c *checker) statement(s Statement) {
 }
 
 // mayEndOpen: what is read in a domain is at many paths, but what is changed there is
-// below the node's own names; the streams of a table have names that nobody knows before;
+// below the node's own names; objects are many, of the two kinds that there are; the streams of a table have names that nobody knows before;
 // and a key is told by what it encrypts.
 func (c *checker) mayEndOpen(resource string, s Statement) bool {
 	path, ok := strings.CutSuffix(resource, "*")
@@ -139,6 +139,10 @@ func (c *checker) mayEndOpen(resource string, s Statement) bool {
 	}
 	reads := func(a string) bool { return a == "es:ESHttpGet" || a == "es:ESHttpPost" }
 	switch {
+	case strings.HasSuffix(path, "Bucket.Arn}/content/"), strings.HasSuffix(path, "Bucket.Arn}/_temp/"):
+		return !slices.ContainsFunc(s.Actions, func(a string) bool {
+			return !slices.Contains([]string{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"}, a)
+		})
 	case strings.HasSuffix(path, ".Arn}/stream/"):
 		return slices.Equal(s.Actions, []string{"dynamodb:ListStreams"})
 	case strings.HasSuffix(path, ":key/"):

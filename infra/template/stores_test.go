@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"oipnode/shared/media/s3"
 )
 
 const (
@@ -138,7 +140,7 @@ func (c *checker) bucket() {
 			if at(rule, "ExpirationInDays") == nil {
 				continue
 			}
-			if prefix := at(rule, "Prefix"); prefix != "tmp/" {
+			if prefix := at(rule, "Prefix"); prefix != s3.TempPrefix {
 				c.fault("%s: objects below %q expire, which are no temporary ones", id, fmt.Sprint(prefix))
 			}
 			expires = expires || at(rule, "ExpirationInDays") == 1

@@ -22,6 +22,7 @@ import (
 	"oipnode/shared/access"
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
+	"oipnode/shared/library"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/relay"
@@ -38,6 +39,8 @@ type Options struct {
 	Auth *access.Authenticator
 	// Voice keeps the dialogues; nil means that there are none.
 	Voice *voice.Dialogues
+	// Media is the library of media; nil means that there is none.
+	Media *library.Library
 	// GunSync is the sync with GUN peers; nil means that there is none.
 	GunSync *GunSync
 	// Relay passes calls through to the node's own GUN relay; nil means that there is
@@ -126,7 +129,7 @@ func New(o Options) http.Handler {
 	} {
 		mux.Handle(path, s.route(m))
 	}
-	for _, routes := range []map[string]methods{s.voiceRoutes(), s.relayRoutes()} {
+	for _, routes := range []map[string]methods{s.voiceRoutes(), s.mediaRoutes(), s.relayRoutes()} {
 		for path, m := range routes {
 			mux.Handle(path, s.route(m))
 		}

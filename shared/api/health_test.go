@@ -135,7 +135,7 @@ func TestKeepdb(t *testing.T) {
 		"cyclesUntilCacheRefresh", "0", "summary", "null", "rescan", "null")
 
 	sim, cycle := indexed(w)
-	refresh := summary.Refresher{Records: w.opt.Records, State: w.opt.State, Every: 10, Now: clock}
+	refresh := summary.Refresher{Records: summary.Opened(w.opt.Records), State: w.opt.State, Every: 10, Now: clock}
 	if _, made, err := refresh.Run(t.Context(), false); err != nil || !made {
 		t.Fatalf("refresh: %v, %v", made, err)
 	}

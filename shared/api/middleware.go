@@ -48,7 +48,7 @@ func (s *server) outer(next http.Handler) http.Handler {
 		// Anybody's page may use the API: tokens are sent explicitly, never by a
 		// cookie, so another origin gains nothing by it.
 		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", requestIDHeader+", Retry-After")
+		h.Set("Access-Control-Expose-Headers", exposedHeaders)
 
 		rec := &recorder{ResponseWriter: w}
 		if r.Body != nil {
@@ -92,7 +92,11 @@ func (s *server) rescue(rec *recorder, r *http.Request) {
 var errPanic = errors.New("api: the handler panicked")
 
 // allowedHeaders are those that pages of other origins may send.
-const allowedHeaders = "Authorization, Content-Type, Last-Event-ID, " + secretHeader
+const allowedHeaders = "Authorization, Content-Type, If-None-Match, If-Range, Last-Event-ID, Range, " + secretHeader
+
+// exposedHeaders are those that such pages may read: what tells them which part of a
+// file they have, too.
+const exposedHeaders = requestIDHeader + ", Retry-After, Accept-Ranges, Content-Disposition, Content-Range, ETag"
 
 // preflight answers OPTIONS.
 func preflight(w http.ResponseWriter, allow string) {

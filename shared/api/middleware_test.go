@@ -36,7 +36,7 @@ func TestMethods(t *testing.T) {
 		res := w.do(r)
 		h := res.Header()
 		if res.Code != http.StatusNoContent || res.Body.Len() != 0 || h.Get("Access-Control-Allow-Origin") != "*" ||
-			h.Get("Access-Control-Allow-Headers") != "Authorization, Content-Type, Last-Event-ID, X-Dialogue-Secret" || h.Get("Access-Control-Allow-Methods") != "GET, HEAD, OPTIONS" {
+			h.Get("Access-Control-Allow-Headers") != "Authorization, Content-Type, If-None-Match, If-Range, Last-Event-ID, Range, X-Dialogue-Secret" || h.Get("Access-Control-Allow-Methods") != "GET, HEAD, OPTIONS" {
 			t.Errorf("OPTIONS %s: %d %v", path, res.Code, h)
 		}
 	}

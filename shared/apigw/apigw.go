@@ -88,6 +88,24 @@ func Handler(h http.Handler, opt Options) Function {
 	}
 }
 
+// Lambda is Handler for events as they come: what is no JSON object of a request is
+// answered like any other malformed event, and logged, where the library would fail the
+// invocation before anybody here hears of it.
+func Lambda(h http.Handler, opt Options) func(context.Context, json.RawMessage) (events.APIGatewayV2HTTPResponse, error) {
+	serve, log := Handler(h, opt), opt.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return func(ctx context.Context, text json.RawMessage) (events.APIGatewayV2HTTPResponse, error) {
+		var e events.APIGatewayV2HTTPRequest
+		if err := json.Unmarshal(text, &e); err != nil {
+			log.ErrorContext(ctx, "malformed event", "error", err)
+			return failure(http.MethodPost, errs.E(errs.Invalid, "the event is not one of an HTTP API, payload format 2.0", err), nil), nil
+		}
+		return serve(ctx, e)
+	}
+}
+
 type adapter struct {
 	handler http.Handler
 	opt     Options

@@ -1,10 +1,14 @@
 package apigw
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -149,4 +153,27 @@ func TestNoFlush(t *testing.T) {
 			t.Error("the answer can be flushed")
 		}
 	})
+}
+
+// What is no event of an HTTP API is answered and logged, whatever it is.
+func TestLambdaMalformed(t *testing.T) {
+	var log bytes.Buffer
+	serve := Lambda(http.NotFoundHandler(), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for _, bad := range []string{`[]`, `"x"`, `5`, `{"body":5}`, `{"headers":[]}`, ``} {
+		log.Reset()
+		r, err := serve(t.Context(), json.RawMessage(bad))
+		if err != nil || r.StatusCode != http.StatusBadRequest || !strings.Contains(r.Body, `"code":"invalid"`) {
+			t.Errorf("%s: %d %s, %v", bad, r.StatusCode, r.Body, err)
+		}
+		if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "malformed event") {
+			t.Errorf("%s: logged %s", bad, &log)
+		}
+	}
+	good, err := os.ReadFile("../../events/api-get.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := serve(t.Context(), good); err != nil || r.StatusCode != http.StatusNotFound {
+		t.Errorf("a good event: %d, %v", r.StatusCode, err)
+	}
 }

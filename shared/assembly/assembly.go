@@ -1,7 +1,7 @@
 // Package assembly builds the parts of a node out of its configuration, in one way for
 // the local node and for the functions: the pool of gateways and the settings of the
-// pipeline. Which stores a program has is the program's own choice and comes in from
-// outside.
+// pipeline, the client of media sources and the settings of the library. Which stores a
+// program has is the program's own choice and comes in from outside.
 package assembly
 
 import (

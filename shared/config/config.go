@@ -139,6 +139,10 @@ const (
 type Media struct {
 	MaxBytes int64
 	Timeout  time.Duration
+	// Ports are those that the URL of a file may have.
+	Ports []int
+	// Workers is how many files the local node fetches at the same time.
+	Workers int
 	// AllowPrivate lets a fetch reach private addresses; for tests only.
 	AllowPrivate bool
 }
@@ -195,6 +199,8 @@ type AWS struct {
 	// GunQueueURL is where the function gunsync sends itself messages, and the API its
 	// wishes for a pass.
 	GunQueueURL string
+	// MediaDeadLettersURL is the queue of the jobs that failed for good.
+	MediaDeadLettersURL string
 	// FunctionMemory is the memory of the Lambda function in bytes, 0 elsewhere.
 	FunctionMemory int64
 }

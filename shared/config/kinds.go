@@ -270,6 +270,30 @@ func list(dst *[]string, low, limit int, element *string, one kind) kind {
 	}}
 }
 
+// ports takes up to limit port numbers.
+func ports(dst *[]int, limit int) kind {
+	var entry string
+	var texts []string
+	k := list(&texts, 1, limit, &entry, kind{"a port number from 1 to 65535", func(text string) string {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || n == 0 {
+			return text
+		}
+		entry = strconv.FormatUint(n, 10) // 080 is 80
+		return ""
+	}})
+	return kind{k.allowed, func(text string) string {
+		if rejected := k.set(text); rejected != "" {
+			return rejected
+		}
+		*dst = make([]int, len(texts))
+		for i, t := range texts {
+			(*dst)[i], _ = strconv.Atoi(t) // it was one above
+		}
+		return ""
+	}}
+}
+
 // orWord accepts one word in place of everything that the kind accepts.
 func orWord(word, meaning string, flag *bool, k kind) kind {
 	return kind{k.allowed + "; or the single word " + word + " " + meaning, func(text string) string {

@@ -65,7 +65,7 @@ func TestDefaults(t *testing.T) {
 			RegistryRoot: "oip:registry", RelayProxy: true,
 		},
 		HTTP:   HTTP{Operations: OperationsLoopback},
-		Media:  Media{MaxBytes: 5 << 30, Timeout: 15 * time.Minute},
+		Media:  Media{MaxBytes: 5 << 30, Timeout: 15 * time.Minute, Ports: []int{80, 443}, Workers: 3},
 		Voice:  Voice{DialogueTimeout: 30 * time.Minute},
 		Memory: Memory{WarningPercent: 80, CriticalPercent: 90, MaxGoroutines: 10000},
 		Node:   Node{Listen: "127.0.0.1:3005", DataDir: "./data"},
@@ -178,9 +178,14 @@ func TestValues(t *testing.T) {
 			"https://api.example.org/": "https://api.example.org"}, []string{"api.example.org", "wss://api.example.org"}},
 
 		{"MEDIA_MAX_BYTES", func(c Config) any { return c.Media.MaxBytes }, map[string]any{
-			"1024": int64(1024), "5120GiB": int64(5 << 40)}, []string{"0", "5121GiB"}},
+			"1024": int64(1024), "48GiB": int64(48 << 30)}, []string{"0", "49GiB"}},
 		{"MEDIA_TIMEOUT", func(c Config) any { return c.Media.Timeout }, map[string]any{
 			"1s": time.Second, "24h": day}, []string{"0", "25h", "900"}},
+		{"MEDIA_PORTS", func(c Config) any { return c.Media.Ports }, map[string]any{
+			"80": []int{80}, " 443, 8080,0443,": []int{443, 8080}, "1,65535": []int{1, 65535}},
+			[]string{",", "0", "65536", "-1", "http", "80;443", "80-90", manyEntries("%d1", 101)}},
+		{"MEDIA_WORKERS", func(c Config) any { return c.Media.Workers }, map[string]any{
+			"1": 1, "100": 100}, []string{"0", "101", "x"}},
 		{"MEDIA_ALLOW_PRIVATE", func(c Config) any { return c.Media.AllowPrivate }, map[string]any{
 			"true": true}, []string{"maybe"}},
 		{"DIALOGUE_TIMEOUT", func(c Config) any { return c.Voice.DialogueTimeout }, map[string]any{
@@ -218,6 +223,8 @@ func TestValues(t *testing.T) {
 		{"MEDIA_QUEUE_URL", func(c Config) any { return c.AWS.MediaQueueURL }, map[string]any{
 			"https://sqs.example/1/q": "https://sqs.example/1/q"}, []string{"arn:aws:sqs:x:1:q"}},
 		{"GUN_QUEUE_URL", func(c Config) any { return c.AWS.GunQueueURL }, map[string]any{
+			"https://sqs.example/1/q": "https://sqs.example/1/q"}, []string{"arn:aws:sqs:x:1:q"}},
+		{"MEDIA_DEAD_LETTERS_URL", func(c Config) any { return c.AWS.MediaDeadLettersURL }, map[string]any{
 			"https://sqs.example/1/q": "https://sqs.example/1/q"}, []string{"arn:aws:sqs:x:1:q"}},
 		{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", func(c Config) any { return c.AWS.FunctionMemory }, map[string]any{
 			"512": int64(512 << 20)}, []string{"63", "512MB", "65537"}},

@@ -50,7 +50,7 @@ func (c *Config) relate(given map[string]string, known []Fault) []Fault {
 		c.hint(fmt.Sprintf("JWT_SECRET has fewer than %d bytes: whoever guesses it can sign tokens", safeSecret))
 	}
 	if c.Media.AllowPrivate {
-		c.hint("MEDIA_ALLOW_PRIVATE is on: media fetches may reach private addresses; this is for tests only")
+		c.hint("MEDIA_ALLOW_PRIVATE is on: whoever has a token can read from every address that this node reaches, its own machine and network too; this is for tests only")
 	}
 	if c.HTTP.Operations == OperationsOpen {
 		c.hint("OPERATIONS_ACCESS is open: anyone who reaches this node may clear its caches and force its cycles")

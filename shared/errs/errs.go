@@ -61,6 +61,7 @@ var (
 	MethodNotAllowed = &Kind{405, "method_not_allowed", Permanent, "this method is not allowed here"}
 	Conflict         = &Kind{409, "conflict", Permanent, "this conflicts with what is there"}
 	TooLarge         = &Kind{413, "too_large", Permanent, "the request is too large"}
+	Unsatisfiable    = &Kind{416, "range_not_satisfiable", Permanent, "no byte of this range exists"}
 	TooMany          = &Kind{429, "too_many_requests", Transient, "too many requests, try again later"}
 	// Internal is also the kind of every error that has none. It counts as
 	// transient: a failure that nobody understood must not cost a record.

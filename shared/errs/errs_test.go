@@ -32,6 +32,7 @@ func TestTable(t *testing.T) {
 		{errs.MethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", errs.Permanent},
 		{errs.Conflict, http.StatusConflict, "conflict", errs.Permanent},
 		{errs.TooLarge, http.StatusRequestEntityTooLarge, "too_large", errs.Permanent},
+		{errs.Unsatisfiable, http.StatusRequestedRangeNotSatisfiable, "range_not_satisfiable", errs.Permanent},
 		{errs.TooMany, http.StatusTooManyRequests, "too_many_requests", errs.Transient},
 		{errs.Internal, http.StatusInternalServerError, "internal", errs.Transient},
 		{errs.Unavailable, http.StatusServiceUnavailable, "unavailable", errs.Transient},
@@ -183,7 +184,7 @@ func TestReadmeListsEveryKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range []*errs.Kind{errs.Invalid, errs.Unauthorized, errs.Forbidden, errs.NotFound, errs.MethodNotAllowed, errs.Conflict,
-		errs.TooLarge, errs.TooMany, errs.Internal, errs.BadGateway, errs.Unavailable, errs.Timeout} {
+		errs.TooLarge, errs.Unsatisfiable, errs.TooMany, errs.Internal, errs.BadGateway, errs.Unavailable, errs.Timeout} {
 		if row := fmt.Sprintf("\n| %d | `%s` | ", errs.Status(k), errs.Code(k)); !strings.Contains(string(readme), row) {
 			t.Errorf("the README has no row that begins with %q", row[1:])
 		}

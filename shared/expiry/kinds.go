@@ -1,8 +1,8 @@
 package expiry
 
 import (
-	"strings"
-
+	"oipnode/shared/gun"
+	"oipnode/shared/library"
 	"oipnode/shared/metrics"
 	"oipnode/shared/state"
 	"oipnode/shared/voice"
@@ -23,8 +23,8 @@ var kinds = []kind{
 	{"dialogues", part(voice.DialoguePart), metrics.DialogueExpiries},
 	{"dialogueEvents", part(voice.EventPart), metrics.OtherExpiries},
 	{"dialogueOwners", part(voice.OwnerPart), metrics.OtherExpiries},
-	{"processedIds", in("gun-seen"), metrics.ProcessedExpiries},
-	{"mediaJobs", under("media-job:"), metrics.JobExpiries},
+	{"processedIds", gun.IsProcessed, metrics.ProcessedExpiries},
+	{"mediaJobs", library.IsJob, metrics.JobExpiries},
 	{"others", func(state.Key) bool { return true }, metrics.OtherExpiries},
 }
 
@@ -33,14 +33,4 @@ func part(p voice.Part) func(state.Key) bool {
 		of, _ := voice.Classify(k)
 		return of == p
 	}
-}
-
-// in has the rows of one space.
-func in(space string) func(state.Key) bool {
-	return func(k state.Key) bool { return k.Space == space }
-}
-
-// under has the rows of all spaces whose names begin so.
-func under(prefix string) func(state.Key) bool {
-	return func(k state.Key) bool { return strings.HasPrefix(k.Space, prefix) }
 }

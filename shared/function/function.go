@@ -16,12 +16,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"oipnode/shared/metrics"
 	"oipnode/shared/start"
@@ -38,10 +40,12 @@ var needed = []string{"OPENSEARCH_ENDPOINT", "STATE_TABLE"}
 func Run(name string, build func(p *Parts) (handler any, err error)) int {
 	return start.Run(name, func(ctx context.Context, env *start.Env) error {
 		log := slog.New(requestHandler{env.Log.Handler()})
+		quiet(log)
 		aws, err := awsconfig.LoadDefaultConfig(ctx)
 		if err != nil {
 			return fmt.Errorf("the SDK's own settings: %w", err)
 		}
+		aws.Logger = sdkLogger{log}
 		awssdk.Instrument(&aws)
 		xray.Log(log)
 		measured, err := metrics.NewEMF(os.Stdout, cmp.Or(lambdacontext.FunctionName, name), nil)
@@ -58,6 +62,21 @@ func Run(name string, build func(p *Parts) (handler any, err error)) int {
 		<-ctx.Done() // Lambda ends idle processes only: nothing is under way
 		return errors.Join(p.close(), measured.Flush())
 	}, needed...)
+}
+
+// quiet sends what libraries print by themselves to the log, as lines for those who debug:
+// of a failed invocation the function has told already.
+func quiet(log *slog.Logger) {
+	stdlog.SetFlags(0)
+	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelDebug).Writer())
+}
+
+// sdkLogger takes the SDK's lines.
+type sdkLogger struct{ log *slog.Logger }
+
+// Logf implements logging.Logger.
+func (l sdkLogger) Logf(c logging.Classification, format string, args ...any) {
+	l.log.Debug("the SDK says", "classification", string(c), "text", fmt.Sprintf(format, args...))
 }
 
 // invocations measures every invocation, and writes its metrics before it is answered.
@@ -85,13 +104,13 @@ func (i *invocations) Invoke(ctx context.Context, payload []byte) ([]byte, error
 	return bytes.Clone(response), err // the library has its buffer back already
 }
 
-// requestHandler adds the id of the invocation to every line that is logged with its
-// context.
+// requestHandler adds the id of the invocation, and the version of the function that does
+// it, to every line that is logged with its context.
 type requestHandler struct{ slog.Handler }
 
 func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		r.AddAttrs(slog.String("requestId", lc.AwsRequestID))
+		r.AddAttrs(slog.String("requestId", lc.AwsRequestID), slog.String("functionVersion", lambdacontext.FunctionVersion))
 	}
 	return h.Handler.Handle(ctx, r)
 }

@@ -11,16 +11,17 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/smithy-go"
 	"github.com/opensearch-project/opensearch-go/v2/signer"
 	"github.com/opensearch-project/opensearch-go/v2/signer/awsv2"
 
 	"oipnode/shared/access"
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
-	"oipnode/shared/jobs"
 	"oipnode/shared/jobs/sqs"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
@@ -41,8 +42,9 @@ type Parts struct {
 	Log    *slog.Logger
 	// Metrics are written at the end of each invocation.
 	Metrics metrics.Recorder
-	// Writes says that the function makes the index when there is none; the role of
-	// the others does not allow it.
+	// Writes says that the function makes the index when there is none, and looks whether
+	// the table is as it must be. The roles of the others do not allow it, and a process
+	// that starts should not begin with questions whose answer is always the same.
 	Writes bool
 
 	aws     aws.Config
@@ -68,8 +70,15 @@ func (p *Parts) Stores(ctx context.Context) (s Stores, err error) {
 	if s.State, err = p.State(ctx); err != nil {
 		return Stores{}, err
 	}
-	if s.Records, err = p.records.get(ctx, p.openRecords); err != nil {
-		return Stores{}, unavailable("the record store", "OPENSEARCH_ENDPOINT", err)
+	s.Records, err = p.Records(ctx)
+	return s, err
+}
+
+// Records opens OpenSearch alone.
+func (p *Parts) Records(ctx context.Context) (records.Store, error) {
+	s, err := p.records.get(ctx, p.openRecords)
+	if err != nil {
+		return nil, unavailable("the record store", "OPENSEARCH_ENDPOINT", err)
 	}
 	return s, nil
 }
@@ -86,7 +95,8 @@ func (p *Parts) State(ctx context.Context) (state.Store, error) {
 func (p *Parts) openState(ctx context.Context) (state.Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	s, err := dynamo.Open(ctx, dynamo.Options{Client: dynamodb.NewFromConfig(p.aws), Table: p.Config.AWS.StateTable, Log: p.Log})
+	s, err := dynamo.Open(ctx, dynamo.Options{Client: dynamodb.NewFromConfig(p.aws), Table: p.Config.AWS.StateTable,
+		Trusted: !p.Writes, Log: p.Log})
 	if err != nil {
 		return nil, err // not s: an interface that holds a nil pointer is not nil
 	}
@@ -109,13 +119,10 @@ func (p *Parts) openRecords(ctx context.Context) (records.Store, error) {
 	return s, nil
 }
 
-// Queue is the SQS queue at an address, for who only sends. Nothing is asked of it yet.
-func (p *Parts) Queue(url string) (jobs.Queue, error) {
-	q, err := sqs.New(sqs.Options{Client: awssqs.NewFromConfig(p.aws), URL: url})
-	if err != nil {
-		return nil, err // not q: an interface that holds a nil pointer is not nil
-	}
-	return q, nil
+// Queue is the SQS queue at an address, with that of its dead letters, or "" for who buries
+// nothing. Nothing is asked of it yet.
+func (p *Parts) Queue(url, deadURL string) (*sqs.Queue, error) {
+	return sqs.New(sqs.Options{Client: awssqs.NewFromConfig(p.aws), URL: url, DeadURL: deadURL})
 }
 
 // retryAfter is when a client may ask again that met a store that could not be opened.
@@ -155,7 +162,7 @@ func (p *Parts) Authenticator(ctx context.Context) (*access.Authenticator, error
 			defer cancel()
 			out, err := ssm.NewFromConfig(p.aws).GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
 			if err != nil {
-				return nil, unavailable("the key of the tokens", "JWT_SECRET_PARAMETER", err)
+				return nil, unavailable("the key of the tokens", "JWT_SECRET_PARAMETER", withoutWords("GetParameter", err))
 			}
 			if secret = []byte(aws.ToString(out.Parameter.Value)); len(secret) == 0 {
 				return nil, unavailable("the key of the tokens", "JWT_SECRET_PARAMETER", errors.New("the parameter is empty"))
@@ -163,6 +170,25 @@ func (p *Parts) Authenticator(ctx context.Context) (*access.Authenticator, error
 		}
 		return access.NewAuthenticator(access.Settings{Secret: secret, PublicBaseURL: p.Config.HTTP.PublicBaseURL, Log: p.Log})
 	})
+}
+
+// withoutWords is an error of AWS without what AWS says: some messages quote the session
+// token, and the cause goes into the log. What remains is the operation, the code and the
+// id of the request; without an answer, the first cause.
+func withoutWords(operation string, err error) error {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+			err = next
+		}
+		return fmt.Errorf("%s: no answer: %w", operation, err)
+	}
+	status, request := 0, ""
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) {
+		status, request = response.HTTPStatusCode(), response.ServiceRequestID()
+	}
+	return fmt.Errorf("%s: %s (status %d, request %q)", operation, api.ErrorCode(), status, request)
 }
 
 // close closes what was opened.

@@ -133,6 +133,22 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// The time that is spent on the entries of an index is not the peer's.
+func TestIndexIsTakenSlowly(t *testing.T) {
+	p := client(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"a":1,"b":2`)
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, strings.Repeat(" ", 200_000)+`,"c":3}}`) // more than any buffer has
+	})
+	n, err := p.index(t.Context(), "soul", func(string, canon.Value) error {
+		time.Sleep(p.opt.RequestTimeout * 3 / 2)
+		return nil
+	})
+	if err != nil || n != 3 {
+		t.Errorf("%d entries, %v", n, err)
+	}
+}
+
 // An index may take longer than a request, as long as bytes come, and is bounded.
 func TestIndexIsSlowAndBounded(t *testing.T) {
 	slow := client(t, func(w http.ResponseWriter, _ *http.Request) {

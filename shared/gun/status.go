@@ -3,6 +3,7 @@ package gun
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -217,7 +218,11 @@ func (c *cycle) report(start time.Time, err error) Report {
 	}
 	if err != nil {
 		r.Error = c.phase + ": " + fault(err)
-		c.log.Error("the sync cycle ended early", "phase", c.phase, "error", err)
+		level := slog.LevelError
+		if errors.Is(err, context.Canceled) {
+			level = slog.LevelInfo // the process ends; every step can be done again
+		}
+		c.log.Log(context.Background(), level, "the sync cycle ended early", "phase", c.phase, "error", err)
 	}
 	return r
 }

@@ -127,7 +127,7 @@ func both(t *testing.T, now func() time.Time, name string, start int64, settings
 			}
 		})
 		ix := indexer.New(settings(s.records, s.state))
-		refresh := summary.Refresher{Records: s.records, State: s.state, Every: 2, Now: now}
+		refresh := summary.Refresher{Records: summary.Opened(s.records), State: s.state, Every: 2, Now: now}
 		s.run = func() error {
 			if _, err := ix.Run(context.Background()); err != nil {
 				return err

@@ -6,6 +6,7 @@
 //	{"task":"stats"}                             what there is, and how far the index is
 //	{"task":"rescan","from":1600000,"to":1600999}  have the next index cycles read blocks again
 //	{"task":"reindex"}                           build the index anew beside the one in use
+//	{"task":"media-repair"}                      mend what kills and lost files left of the media
 package maintenance
 
 import (
@@ -17,6 +18,7 @@ import (
 	"oipnode/shared/errs"
 	"oipnode/shared/gateway"
 	"oipnode/shared/indexer"
+	"oipnode/shared/library"
 	"oipnode/shared/records"
 	"oipnode/shared/state"
 	"oipnode/shared/summary"
@@ -24,10 +26,14 @@ import (
 
 // The tasks.
 const (
-	TaskStats   = "stats"
-	TaskRescan  = "rescan"
-	TaskReindex = "reindex"
+	TaskStats       = "stats"
+	TaskRescan      = "rescan"
+	TaskReindex     = "reindex"
+	TaskMediaRepair = "media-repair"
 )
+
+// maxGrace is the longest grace of a media repair, in minutes: a month.
+const maxGrace = 30 * 24 * 60
 
 // reindexer is a record store whose index can be built anew.
 type reindexer interface {
@@ -41,13 +47,20 @@ type Request struct {
 	// From and To are the first and the last block of a rescan.
 	From *int64 `json:"from,omitempty"`
 	To   *int64 `json:"to,omitempty"`
+	// GraceMinutes is how old a file without a manifest must be before a media repair
+	// removes it; a day without it. 0 disturbs fetches that are under way, which are then
+	// tried again.
+	GraceMinutes *int64 `json:"graceMinutes,omitempty"`
 }
 
 // Check returns errs.Invalid, with the field and what is allowed, for a request that
 // no task takes.
 func (q Request) Check() error {
+	if q.GraceMinutes != nil && (q.Task != TaskMediaRepair || *q.GraceMinutes < 0 || *q.GraceMinutes > maxGrace) {
+		return errs.E(errs.Invalid, fmt.Sprintf("graceMinutes belongs to the task media-repair and is 0 to %d", maxGrace), nil)
+	}
 	switch q.Task {
-	case TaskStats, TaskReindex:
+	case TaskStats, TaskReindex, TaskMediaRepair:
 		if q.From != nil || q.To != nil {
 			return errs.E(errs.Invalid, "from and to belong to the task rescan only", nil)
 		}
@@ -56,7 +69,7 @@ func (q Request) Check() error {
 			return errs.E(errs.Invalid, fmt.Sprintf("rescan needs from and to, blocks with 0 <= from <= to <= %d", indexer.MaxHeight), nil)
 		}
 	default:
-		return errs.E(errs.Invalid, fmt.Sprintf("task is %q; allowed: %s, %s, %s", clip(q.Task), TaskStats, TaskRescan, TaskReindex), nil)
+		return errs.E(errs.Invalid, fmt.Sprintf("task is %q; allowed: %s, %s, %s, %s", clip(q.Task), TaskStats, TaskRescan, TaskReindex, TaskMediaRepair), nil)
 	}
 	return nil
 }
@@ -70,8 +83,15 @@ func clip(s string) string {
 	return s
 }
 
-// Maintenance does tasks over these stores.
+// Library is the media, as far as they can be repaired.
+type Library interface {
+	Repair(ctx context.Context, grace time.Duration) (library.Repaired, error)
+}
+
+// Maintenance does tasks over these stores. Records is not needed for a media repair,
+// and Media for nothing else; nil means that the node has none.
 type Maintenance struct {
+	Media         Library
 	Records       records.Store
 	State         state.Store
 	RefreshCycles int
@@ -118,6 +138,8 @@ func (m Maintenance) Run(ctx context.Context, q Request) (any, error) {
 		return m.stats(ctx)
 	case TaskReindex:
 		return m.reindex(ctx)
+	case TaskMediaRepair:
+		return m.repair(ctx, q)
 	}
 	r, err := indexer.RequestRescan(ctx, m.State, *q.From, *q.To, m.Now().UTC())
 	if err != nil {
@@ -150,6 +172,18 @@ func (m Maintenance) stats(ctx context.Context) (Stats, error) {
 		s.Records.Detail, err = "cannot be reached", nil
 	}
 	return s, err
+}
+
+// repair mends the media as far as the context's time goes; the next one goes on.
+func (m Maintenance) repair(ctx context.Context, q Request) (library.Repaired, error) {
+	if m.Media == nil {
+		return library.Repaired{}, errs.E(errs.Invalid, "this node has no media", nil)
+	}
+	grace := library.Grace
+	if q.GraceMinutes != nil {
+		grace = time.Duration(*q.GraceMinutes) * time.Minute
+	}
+	return m.Media.Repair(ctx, grace)
 }
 
 // reindex builds the index anew, while no cycle writes.

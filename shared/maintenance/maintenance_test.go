@@ -11,6 +11,7 @@ import (
 
 	"oipnode/shared/errs"
 	"oipnode/shared/indexer"
+	"oipnode/shared/library"
 	"oipnode/shared/records"
 	"oipnode/shared/records/embedded"
 	"oipnode/shared/state/bolt"
@@ -40,9 +41,15 @@ func TestCheck(t *testing.T) {
 		`{"task":"stats"}`:                           "",
 		`{"task":"rescan","from":0,"to":0}`:          "",
 		`{"task":"rescan","from":5,"to":1000000000}`: "",
-		`{}`:               `task is ""; allowed: stats, rescan, reindex`,
+		`{}`:               `task is ""; allowed: stats, rescan, reindex, media-repair`,
 		`{"task":"Stats"}`: "allowed: stats, rescan, reindex",
 		`{"task":"` + strings.Repeat("é", 500) + `"}`:   "é…",
+		`{"task":"media-repair"}`:                       "",
+		`{"task":"media-repair","graceMinutes":0}`:      "",
+		`{"task":"media-repair","graceMinutes":-1}`:     "0 to 43200",
+		`{"task":"media-repair","graceMinutes":43201}`:  "0 to 43200",
+		`{"task":"stats","graceMinutes":5}`:             "belongs to the task media-repair",
+		`{"task":"media-repair","to":1}`:                "rescan only",
 		`{"task":"stats","from":1}`:                     "rescan only",
 		`{"task":"rescan"}`:                             "needs from and to",
 		`{"task":"rescan","from":1}`:                    "needs from and to",
@@ -146,5 +153,31 @@ func TestReindex(t *testing.T) {
 	})
 	if !errors.Is(err, errs.Conflict) {
 		t.Errorf("beside a cycle: %v", err)
+	}
+}
+
+// mender notes how a repair was asked for.
+type mender struct{ grace time.Duration }
+
+func (m *mender) Repair(_ context.Context, grace time.Duration) (library.Repaired, error) {
+	m.grace = grace
+	return library.Repaired{Complete: true, Removed: 2}, nil
+}
+
+func TestMediaRepair(t *testing.T) {
+	media := &mender{}
+	m := Maintenance{Media: media} // it needs no other store
+	for minutes, want := range map[int64]time.Duration{-1: 24 * time.Hour, 0: 0, 90: 90 * time.Minute} {
+		q := Request{Task: TaskMediaRepair}
+		if minutes >= 0 {
+			q.GraceMinutes = &minutes
+		}
+		got, err := m.Run(t.Context(), q)
+		if r, ok := got.(library.Repaired); err != nil || !ok || !r.Complete || r.Removed != 2 || media.grace != want {
+			t.Errorf("%d minutes: %+v, %v, grace %v", minutes, got, err, media.grace)
+		}
+	}
+	if _, err := (Maintenance{}).Run(t.Context(), Request{Task: TaskMediaRepair}); !errors.Is(err, errs.Invalid) {
+		t.Errorf("a node without media: %v", err)
 	}
 }

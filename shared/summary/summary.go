@@ -71,11 +71,17 @@ func read(ctx context.Context, s state.Store) (sum Summary, version uint64, err 
 
 // Refresher makes the summary anew when it is due.
 type Refresher struct {
-	Records records.Store
+	// Records gives the record store, which is asked for only when a summary is due.
+	Records func(context.Context) (records.Store, error)
 	State   state.Store
 	// Every is the number of index cycles between two refreshes, at least 1.
 	Every int
 	Now   func() time.Time
+}
+
+// Opened is the Records of a Refresher whose store is open.
+func Opened(s records.Store) func(context.Context) (records.Store, error) {
+	return func(context.Context) (records.Store, error) { return s, nil }
 }
 
 // Left is how many index cycles remain until a summary is due, 0 when it is.
@@ -101,7 +107,11 @@ func (r Refresher) Run(ctx context.Context, force bool) (Summary, bool, error) {
 	if !force && (status.Cycles == 0 || Left(before, version > 0, status.Cycles, r.Every) > 0) {
 		return before, false, nil
 	}
-	sum, err := r.count(ctx)
+	store, err := r.Records(ctx)
+	if err != nil {
+		return before, false, err
+	}
+	sum, err := count(ctx, store)
 	if err != nil {
 		return before, false, err
 	}
@@ -125,17 +135,17 @@ func (r Refresher) Run(ctx context.Context, force bool) (Summary, bool, error) {
 }
 
 // count asks the record store.
-func (r Refresher) count(ctx context.Context) (Summary, error) {
+func count(ctx context.Context, store records.Store) (Summary, error) {
 	public := records.All{
 		access.Rule(access.Viewer{}),
 		records.Is(records.FieldKind, string(oip.KindRecord)),
 		records.Not{Cond: records.Is(records.FieldDeleteMessage, "true")},
 	}
-	counts, err := r.Records.Count(ctx, public, records.FieldRecordTypeExact)
+	counts, err := store.Count(ctx, public, records.FieldRecordTypeExact)
 	if err != nil {
 		return Summary{}, fmt.Errorf("count by type: %w", err)
 	}
-	newest, err := r.Records.Search(ctx, records.Query{
+	newest, err := store.Search(ctx, records.Query{
 		Where: public, Sort: []records.Sort{{Field: records.FieldHeight, Desc: true}}, Limit: 1, EnvelopeOnly: true,
 	})
 	if err != nil {

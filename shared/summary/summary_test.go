@@ -84,7 +84,7 @@ func cycles(t *testing.T, rec records.Store, st state.Store) func() {
 func TestRun(t *testing.T) {
 	rec, st := stores(t)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	r := summary.Refresher{Records: rec, State: st, Every: 3, Now: func() time.Time { return at }}
+	r := summary.Refresher{Records: summary.Opened(rec), State: st, Every: 3, Now: func() time.Time { return at }}
 	if _, made, err := r.Run(t.Context(), false); made || err != nil {
 		t.Fatalf("before the first cycle: %v, %v", made, err)
 	}
@@ -157,7 +157,7 @@ func (s overtaken) Commit(ctx context.Context, ops ...state.Op) error {
 func TestRunTwice(t *testing.T) {
 	rec, st := stores(t)
 	cycles(t, rec, st)()
-	r := summary.Refresher{Records: rec, State: st, Every: 3, Now: time.Now}
+	r := summary.Refresher{Records: summary.Opened(rec), State: st, Every: 3, Now: time.Now}
 	late := r
 	late.State = overtaken{st, func() {
 		if _, made, err := r.Run(t.Context(), true); !made || err != nil {

@@ -1,6 +1,7 @@
 // Package stack is what surrounds the functions on AWS, made of engines on this
-// machine: the DynamoDB table, a name for the indexes in OpenSearch, a queue, and a gateway
-// that serves the sample chain. Its Environ is what the template would set, so that the very
+// machine: the DynamoDB table, a name for the indexes in OpenSearch, a bucket and queues,
+// and a gateway that serves the sample chain. Its Environ is what the template would set, so
+// that the very
 // binaries that ship run against it.
 package stack
 
@@ -17,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"oipnode/infra/sample"
 	"oipnode/shared/gatewaysim"
@@ -28,9 +28,10 @@ import (
 type Options struct {
 	// AWS has the region, the keys and the endpoints of DynamoDB and SQS.
 	AWS aws.Config
-	// DynamoDB, OpenSearch and SQS are base URLs.
-	DynamoDB, OpenSearch, SQS string
-	// Name begins the names of the table, the queue and the indexes: lower-case letters,
+	// DynamoDB, OpenSearch and SQS are base URLs, and so is S3; without it there are no
+	// media.
+	DynamoDB, OpenSearch, S3, SQS string
+	// Name begins the names of the table, the queues and the indexes: lower-case letters,
 	// digits and dashes.
 	Name string
 	// Gateways are live gateways, comma-separated; empty means the sample chain.
@@ -48,6 +49,8 @@ type Stack struct {
 	gunQueue string // its URL
 	// bootstrap is the sample's first registration; empty with live gateways.
 	bootstrap string
+	// queue and deadLetters are the addresses of the queues; empty without media.
+	queue, deadLetters string
 }
 
 // New makes what is not there yet: everything in it may be from an earlier Stack of
@@ -57,11 +60,16 @@ func New(ctx context.Context, o Options) (*Stack, error) {
 	if err := dynamo.CreateTable(ctx, dynamodb.NewFromConfig(o.AWS), o.Table()); err != nil {
 		return nil, fmt.Errorf("stack: table %s: %w", o.Table(), err)
 	}
-	queue, err := sqs.NewFromConfig(o.AWS).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(o.gunQueue())})
+	queue, err := o.SQSClient().CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(o.gunQueue())})
 	if err != nil {
 		return nil, fmt.Errorf("stack: queue %s: %w", o.gunQueue(), err)
 	}
 	s.gunQueue = aws.ToString(queue.QueueUrl)
+	if o.hasMedia() {
+		if err := s.makeMedia(ctx); err != nil {
+			return nil, fmt.Errorf("stack: %w", err)
+		}
+	}
 	if o.Gateways != "" {
 		return s, nil
 	}
@@ -128,10 +136,10 @@ func (s *Stack) Environ(ctx context.Context) ([]string, error) {
 	if s.bootstrap != "" {
 		env = append(env, "BOOTSTRAP_CREATORS="+s.bootstrap)
 	}
-	return env, nil
+	return append(env, s.mediaEnviron()...), nil
 }
 
-// Close ends the gateway. Table, queue and indexes stay.
+// Close ends the gateway. What is stored stays.
 func (s *Stack) Close() error {
 	if s.gateway == nil {
 		return nil
@@ -141,7 +149,8 @@ func (s *Stack) Close() error {
 	return err
 }
 
-// Delete removes the table, the queue and the indexes; all may be gone already.
+// Delete removes what is stored: table, indexes, bucket and queues. All of it may be gone
+// already.
 func Delete(ctx context.Context, o Options) error {
 	table := o.Table()
 	_, err := dynamodb.NewFromConfig(o.AWS).DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
@@ -149,23 +158,7 @@ func Delete(ctx context.Context, o Options) error {
 	if errors.As(err, &absent) {
 		err = nil
 	}
-	return errors.Join(err, deleteQueue(ctx, o), deleteIndexes(ctx, o))
-}
-
-func deleteQueue(ctx context.Context, o Options) error {
-	client := sqs.NewFromConfig(o.AWS)
-	queue, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(o.gunQueue())})
-	var absent *sqstypes.QueueDoesNotExist
-	if errors.As(err, &absent) {
-		return nil
-	}
-	if err == nil {
-		_, err = client.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: queue.QueueUrl})
-	}
-	if err != nil {
-		return fmt.Errorf("stack: delete the queue: %w", err)
-	}
-	return nil
+	return errors.Join(err, deleteQueues(ctx, o, o.gunQueue()), deleteIndexes(ctx, o), deleteMedia(ctx, o))
 }
 
 // deleteIndexes removes the indexes of this name; the name has no wildcards in it.

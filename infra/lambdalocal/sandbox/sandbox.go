@@ -290,6 +290,20 @@ func (s *Sandbox) settle(r *Result, answered bool, took time.Duration) {
 	}
 }
 
+// Exit is the exit code of a process that has ended, and whether it ended by itself and
+// was not killed. It is known behind Close.
+func (s *Sandbox) Exit() (code int, ok bool) {
+	select {
+	case <-s.exited:
+	default:
+		return 0, false
+	}
+	if s.cmd.ProcessState == nil || !s.cmd.ProcessState.Exited() {
+		return 0, false
+	}
+	return s.cmd.ProcessState.ExitCode(), true
+}
+
 // Close ends the process and waits until it is gone. A process that has registered an
 // extension gets a SIGTERM and half a second, as on Lambda; others are killed.
 func (s *Sandbox) Close() {

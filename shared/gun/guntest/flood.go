@@ -21,12 +21,14 @@ type Flood struct {
 	// Unsigned leaves the signatures out, which take most of the time of making
 	// them. Absent leaves the records out: the index alone is there.
 	Unsigned, Absent bool
+	// Encrypted hides the data of all of them.
+	Encrypted Encryption
 }
 
 // record is the i-th record.
 func (f Flood) record(i int) Record {
 	return Record{
-		Signer: f.Signer, LocalID: fmt.Sprintf("flood-%s-%d", f.Type, i), Type: f.Type, NodeID: f.NodeID, Unsigned: f.Unsigned,
+		Signer: f.Signer, LocalID: fmt.Sprintf("flood-%s-%d", f.Type, i), Type: f.Type, NodeID: f.NodeID, Unsigned: f.Unsigned, Encrypted: f.Encrypted,
 		Data: fmt.Sprintf(`{"basic":{"name":"Record %d of a flood","date":%d}}`, i, 1_700_000_000+i), At: firstAt,
 	}
 }

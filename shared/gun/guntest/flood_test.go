@@ -60,7 +60,8 @@ func TestFloodRecords(t *testing.T) {
 	flood := guntest.Flood{Signer: alice, Type: "post", Count: 3, NodeID: "node-a"}
 	unsigned := guntest.Flood{Signer: bob, Type: "post", Count: 1, NodeID: "node-b", Unsigned: true}
 	absent := guntest.Flood{Signer: bob, Type: "image", Count: 1, Absent: true}
-	for _, f := range []guntest.Flood{flood, unsigned, absent} {
+	secret := guntest.Flood{Signer: bob, Type: "video", Count: 1, Encrypted: guntest.PerUser}
+	for _, f := range []guntest.Flood{flood, unsigned, absent, secret} {
 		p.Flood(f)
 	}
 	index := get(t, p, guntest.IndexSoul(guntest.DefaultRoot, "post"))
@@ -73,6 +74,9 @@ func TestFloodRecords(t *testing.T) {
 	}
 	if got := text(get(t, p, flood.Soul(2)+"/meta")); got != `{"encrypted":false}` {
 		t.Errorf("meta %s", got)
+	}
+	if got := text(get(t, p, secret.Soul(0)+"/meta")); !strings.Contains(got, `"encrypted":true`) {
+		t.Errorf("meta of an encrypted record: %s", got)
 	}
 	if n := get(t, p, unsigned.Soul(0)); at(n, "oip", "signature").Text() != "" {
 		t.Error("an unsigned record is signed")

@@ -28,7 +28,7 @@ const slow = 10
 func (s *Store) putParts(ctx context.Context, u media.Upload, b *body, first []byte) (media.Stored, error) {
 	key, mark := u.Name, rand.Text()
 	if u.ByContent {
-		key = tempPrefix + mark
+		key = TempPrefix + mark
 	}
 	p, err := s.begin(ctx, key, mark, types.ChecksumAlgorithmCrc32)
 	if err != nil {
@@ -290,7 +290,7 @@ func (s *Store) sweepUploads(ctx context.Context, end time.Time) (removed int, e
 func (s *Store) sweepTemps(ctx context.Context, end time.Time) (removed int, err error) {
 	after := ""
 	for {
-		page, err := s.page(ctx, tempPrefix, after, media.MaxList)
+		page, err := s.page(ctx, TempPrefix, after, media.MaxList)
 		if err != nil {
 			return removed, err
 		}

@@ -70,9 +70,9 @@ const (
 	maxCopy = 5 << 30
 )
 
-// tempPrefix is where an upload lies whose name is not known yet. A kind never
-// contains "_".
-const tempPrefix = "_temp/"
+// TempPrefix is where an upload lies whose name is not known yet, so that a rule of the
+// bucket can let it expire. A kind never contains "_".
+const TempPrefix = "_temp/"
 
 // Options are the settings of a Store. Client and Bucket must be set.
 type Options struct {

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	"oipnode/shared/gun"
+	"oipnode/shared/gun/guntest"
+	"oipnode/shared/oip/oiptest"
+	"oipnode/shared/state"
+	"oipnode/shared/upstream"
+)
+
+// soulTypes are the record types that the GUN peer has, each with an index of its own.
+var soulTypes = []string{"audio", "exercise", "image", "mealPlan", "nutritionalInfo", "playlist", "recipe", "text", "video", "workout"}
+
+// indexedSouls is how many of the peer's records become documents.
+const indexedSouls = 200
+
+// pond is a GUN peer with very many souls. It has nothing until it is opened, and
+// nothing when it is closed again, so that the node is at rest before and behind the
+// load.
+type pond struct {
+	peer   *guntest.Peer
+	server upstream.Server
+	opened atomic.Bool
+	// souls is how many there are.
+	souls int
+}
+
+// openPond starts the peer. Nearly all of its records are encrypted, and the node is
+// told to leave such out: so every id is fetched, judged and kept as processed, and the
+// record store stays as small as it is. They take no memory here.
+func openPond(souls int) (*pond, error) {
+	signer := oiptest.NewSigner("soak souls", 2048)
+	p := &pond{peer: guntest.NewPeer(guntest.Options{Inline: true}), souls: indexedSouls}
+	for _, recordType := range soulTypes {
+		f := guntest.Flood{Signer: signer, Type: recordType, Count: max(souls/len(soulTypes), 1), NodeID: "soak-peer", Unsigned: true, Encrypted: guntest.PerUser}
+		p.peer.Flood(f)
+		p.souls += f.Count
+	}
+	p.peer.Flood(guntest.Flood{Signer: signer, Type: "post", Count: indexedSouls, NodeID: "soak-peer"})
+	if err := p.server.Start(p); err != nil {
+		return nil, fmt.Errorf("serve the GUN peer: %w", err)
+	}
+	return p, nil
+}
+
+func (p *pond) url() string { return "http://" + p.server.Address() + "/gun-relay" }
+
+func (p *pond) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !p.opened.Load() {
+		http.NotFound(w, r)
+		return
+	}
+	p.peer.ServeHTTP(w, r)
+}
+
+// saySync checks what the sync says of itself in the state store.
+func (p *pond) saySync(ctx context.Context, store state.Store, r *result) {
+	h, err := gun.ReadHealth(ctx, store)
+	if err != nil {
+		r.say("Every GUN soul was processed", false, "%v", err)
+		return
+	}
+	s := h.Status
+	processed := s.Synced + s.Reasons[gun.ReasonPrivate]
+	r.Souls = processed
+	r.say("Every GUN soul was processed", processed >= int64(p.souls), "%d ids were processed in %d cycles, of %d souls that the peer has", processed, s.Cycles, p.souls)
+	// What was under way when the peer was closed is absent.
+	failed := s.Errors - s.Reasons[gun.ReasonAbsent]
+	r.say("No id failed", failed <= 0, "%d errors: %v", s.Errors, s.Reasons)
+}

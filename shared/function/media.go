@@ -1,0 +1,53 @@
+package function
+
+import (
+	"errors"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"oipnode/shared/access"
+	"oipnode/shared/assembly"
+	"oipnode/shared/jobs/sqs"
+	"oipnode/shared/library"
+	"oipnode/shared/media/s3"
+	"oipnode/shared/state"
+)
+
+// errNoMedia is the error of a function that needs media and was not told where they are.
+var errNoMedia = errors.New("MEDIA_BUCKET and MEDIA_QUEUE_URL must be set")
+
+// HasMedia says whether the deployment has media.
+func (p *Parts) HasMedia() bool {
+	return p.Config.AWS.MediaBucket != "" && p.Config.AWS.MediaQueueURL != ""
+}
+
+// Library makes the library of media over the bucket and the queue of the configuration.
+// records may be nil for who asks for no rights. Like everything here it asks nothing of
+// the network.
+func (p *Parts) Library(s state.Store, records access.Searcher) (*library.Library, error) {
+	queue, err := p.MediaQueue()
+	if err != nil {
+		return nil, err
+	}
+	store, err := s3.New(s3.Options{Client: p.s3(), Bucket: p.Config.AWS.MediaBucket, Log: p.Log})
+	if err != nil {
+		return nil, err
+	}
+	o := assembly.Library(p.Config, s, store, p.Log)
+	o.Queue, o.Records = queue, records
+	return library.New(o)
+}
+
+// MediaQueue is the queue of the media jobs.
+func (p *Parts) MediaQueue() (*sqs.Queue, error) {
+	if !p.HasMedia() {
+		return nil, errNoMedia
+	}
+	c := p.Config.AWS
+	return p.Queue(c.MediaQueueURL, c.MediaDeadLettersURL)
+}
+
+// s3 is a client of S3. An endpoint of one's own has no names for buckets.
+func (p *Parts) s3() *awss3.Client {
+	return awss3.NewFromConfig(p.aws, func(o *awss3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+}
