@@ -141,4 +141,13 @@ func (n *node) refused(r reply, kind *errs.Kind, private ...string) error {
 	return err
 }
 
+// whenSilent gives a relay that falls silent little time for it, and every other one
+// more than a busy machine needs.
+func whenSilent(name string) func(*Options) {
+	if strings.HasPrefix(name, "silent") {
+		return shortIdle
+	}
+	return func(*Options) {}
+}
+
 func shortIdle(o *Options) { o.Idle = 200 * time.Millisecond }

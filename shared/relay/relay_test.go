@@ -242,7 +242,7 @@ func TestFailures(t *testing.T) {
 		"sends too much":     {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat(" ", 20_000)) }, errs.TooLarge, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := serve(t, c.relay, shortIdle, func(o *Options) { o.MaxAnswer = 1000 })
+			n := serve(t, c.relay, whenSilent(name), func(o *Options) { o.MaxAnswer = 1000 })
 			r := n.get("a")
 			err := n.refused(r, c.kind, "secret", "127.0.0.1", "gzip")
 			if got := errs.RetryAfter(err); got != c.wait {
@@ -300,7 +300,7 @@ func TestHalfAnswers(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := serve(t, relay, shortIdle, func(o *Options) { o.MaxAnswer = 1 << 20 })
+			n := serve(t, relay, whenSilent(name), func(o *Options) { o.MaxAnswer = 1 << 20 })
 			r := n.get("a")
 			if r.StatusCode != http.StatusOK || !errors.Is(r.err, io.ErrUnexpectedEOF) {
 				t.Errorf("status %d, %d bytes, %v, want a body that breaks off", r.StatusCode, len(r.body), r.err)
