@@ -42,6 +42,9 @@ var errUsage = errors.New("wrong arguments")
 // mostSamples bounds the samples of a run, whatever its length.
 const mostSamples = 600
 
+// shortestTimeout is longer than a dialogue's steps take on a machine that has a lot to do.
+const shortestTimeout = 6 * time.Second
+
 // readSettings reads the arguments. Ten minutes have 10,000 dialogues, 1,000 fetches of
 // 1 to 50 MB, and a million souls.
 func readSettings(args []string, stderr io.Writer) (settings, error) {
@@ -72,7 +75,7 @@ func readSettings(args []string, stderr io.Writer) (settings, error) {
 	s.length = time.Duration(*minutes * float64(time.Minute))
 	share := func(perMinute int) int { return max(int(*minutes*float64(perMinute)), 1) }
 	s.dialogues, s.fetches, s.souls = share(*dialogues), share(*fetches), share(*souls)
-	s.timeout = max(min(s.timeout, s.length/4).Truncate(time.Second), time.Second)
+	s.timeout = max(min(s.timeout, s.length/4).Truncate(time.Second), shortestTimeout)
 	if s.length > time.Minute {
 		s.alone = sweepInterval + 10*time.Second
 	}

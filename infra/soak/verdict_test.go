@@ -50,7 +50,7 @@ func TestLeaksFail(t *testing.T) {
 	for name, grow := range map[string]func(r *reading, second float64){
 		// 20 bytes a request at 200 a second
 		"Heap after collection": func(r *reading, s float64) { r.Heap += int64(20 * 200 * s) },
-		"Private memory":        func(r *reading, s float64) { r.Private += int64(3000 * s) },
+		"Private memory":        func(r *reading, s float64) { r.Private += int64(6000 * s) },
 		// a goroutine for every hundredth dialogue
 		"Goroutines":                     func(r *reading, s float64) { r.Goroutines += int64(s / 6) },
 		"Open files and connections":     func(r *reading, s float64) { r.Files += int64(s / 30) },
