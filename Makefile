@@ -45,8 +45,8 @@ reproducible: build-lambda # the functions are the same bytes when they are buil
 	done
 
 # The targets that sam build calls, one for each function of the template.
-.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-MediafetchFunction build-MaintenanceFunction
-build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-MediafetchFunction build-MaintenanceFunction:
+.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-GunsyncFunction build-MediafetchFunction build-MaintenanceFunction
+build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-GunsyncFunction build-MediafetchFunction build-MaintenanceFunction:
 	name=$$(echo $(@:build-%Function=%) | tr A-Z a-z); \
 	GOARCH=arm64 $(LAMBDABUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$$name
 
@@ -181,6 +181,18 @@ SOAK_MINUTES ?= 10
 soak: build ## run the local node under load for SOAK_MINUTES (10), and see whether anything grows
 	@$(GO) build -o build/soak.bin ./infra/soak
 	@build/soak.bin -minutes $(SOAK_MINUTES) -out $(if $(filter 10,$(SOAK_MINUTES)),infra/soak,build/soak)
+
+# A file of MEDIA_SIZE bytes from a process of its own, into the files and into S3,
+# each beside a plain copy; three times that of disk is needed. The S3 server is one for
+# large files, unless AWS_ENDPOINT_URL_S3 names another.
+MEDIA_SIZE   ?= 5368709120
+MEDIA_ROUNDS ?= 3
+.PHONY: bench-media
+bench-media: ## measure memory and speed of a media fetch, of MEDIA_SIZE bytes
+	@export ENGINES_STATE=build/engines-media ENGINES_S3_LARGE=true; trap '$(ENGINES) stop s3 >/dev/null' EXIT; \
+	$(ENGINES) start s3 || true; eval "$$($(ENGINES) env)"; \
+	$(GO) test -run '^$$' -bench '^BenchmarkFetch$$' -benchtime $(MEDIA_ROUNDS)x -timeout 60m ./shared/remote -media-size $(MEDIA_SIZE) | \
+	sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
 
 .PHONY: clean
 clean: ## stop the engines, remove what was built; never the data

@@ -35,7 +35,7 @@ type fetcher struct {
 }
 
 func newHandler(p *function.Parts) (any, error) {
-	queue, err := p.Queue()
+	queue, err := p.MediaQueue()
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type cycle struct {
 // TestEvents hands every file of the folder events to the very binary of its function,
 // over real engines, in the order in which they make sense.
 func TestEvents(t *testing.T) {
-	d := deploy(t)
+	d := deploy(t, "GUN_EXTERNAL_PEERS="+gunPeer(t, nil).URL())
 	tested := make(map[string]bool)
 	use := func(name string) []byte {
 		tested[name] = true
@@ -85,6 +85,8 @@ func TestEvents(t *testing.T) {
 	if d.invoke(maintenance, use("maintenance-reindex.json"), &rebuilt); rebuilt.Documents != stats.Records.Documents || documents(d) != rebuilt.Documents {
 		t.Errorf("re-indexed %d of %d documents, %d are there", rebuilt.Documents, stats.Records.Documents, documents(d))
 	}
+
+	syncSamples(d, use)
 
 	var repaired struct{ Complete bool }
 	if d.invoke(maintenance, use("maintenance-media-repair.json"), &repaired); !repaired.Complete {

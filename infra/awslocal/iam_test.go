@@ -10,9 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"oipnode/infra/iam"
 	"oipnode/infra/lambdalocal/sandbox"
 	"oipnode/infra/template"
+	"oipnode/shared/gun/guntest"
 	"oipnode/shared/state"
 )
 
@@ -77,6 +80,64 @@ func (d *deployment) record(name string, r *iam.Recorder, env ...string) *sandbo
 	return s
 }
 
+// operate does what an owner and an operator do through the API: records of the chain and
+// of GUN are deleted, the sync is shown, and its processed ids are cleared.
+func operate(d *deployment, url string) {
+	d.Helper()
+	send := func(method, path, key, body string, answer any) {
+		d.Helper()
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"publicKey": key, "isAdmin": true, "exp": time.Now().Add(time.Hour).Unix()}).
+			SignedString([]byte(contractSecret))
+		if err != nil {
+			d.Fatal(err)
+		}
+		r, err := http.NewRequestWithContext(d.Context(), method, url+path, strings.NewReader(body))
+		if err != nil {
+			d.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			d.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		text, err := io.ReadAll(res.Body)
+		if err == nil && answer != nil {
+			err = json.Unmarshal(text, answer)
+		}
+		if err != nil || res.StatusCode >= 300 {
+			d.Errorf("%s %s: %d %s, %v", method, path, res.StatusCode, text, err)
+		}
+	}
+	var page struct {
+		Records []struct {
+			OIP struct {
+				DID     string
+				Creator struct{ PublicKey string }
+			}
+		}
+	}
+	send("GET", "/api/records?source=arweave&limit=1", "", "", &page)
+	if len(page.Records) != 1 {
+		d.Fatal("there is no record of the chain")
+	}
+	chain := page.Records[0].OIP
+	send("POST", "/api/records/deleteRecord", chain.Creator.PublicKey, `{"delete":{"did":"`+chain.DID+`"}}`, nil)
+	record := guntest.DID(guntest.Soul(gunner.Modulus, "1"))
+	send("POST", "/api/records/deleteRecord", gunner.Modulus, `{"delete":{"did":"`+record+`"}}`, nil)
+	send("GET", "/api/health/gun-sync", "", "", nil)
+	// A processed id whose end is far away; those of the passes before may be gone.
+	id := state.Key{Space: "gun-seen", ID: "of this test"}
+	if err := d.open().Commit(d.Context(), state.Put(id, nil)); err != nil {
+		d.Fatal(err)
+	}
+	var cleared struct{ CacheSize struct{ Before, After int64 } }
+	send("POST", "/api/health/memory/clear-cache", "", "", &cleared)
+	if cleared.CacheSize.Before == 0 || cleared.CacheSize.After != 0 {
+		d.Errorf("%+v", cleared)
+	}
+}
+
 // TestPermissions runs everything that each function does and compares the AWS
 // operations that it really performed with its role, both ways.
 func TestPermissions(t *testing.T) {
@@ -85,8 +146,9 @@ func TestPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := deployed.Actions()
+	peer := gunPeer(t, nil)
 	source, env := web(t)
-	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt", env[0], env[1])
+	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt", "GUN_RELAY_URL="+peer.URL(), "GUN_CACHE_MAX_AGE=1000", env[0], env[1])
 	seen := make(map[string]*iam.Recorder)
 	for _, f := range deployed.Functions() {
 		seen[f.Name] = iam.NewRecorder()
@@ -98,7 +160,9 @@ func TestPermissions(t *testing.T) {
 		}
 		return d.record(name, seen[name], env...)
 	}
-	// A new deployment, the first history, an idle cycle, and a rescan.
+	// In a new deployment the sync may come first.
+	everyPass(d, start("gunsync"), peer)
+	// The first history, an idle cycle, and a rescan.
 	keepdb, maintenance := start("keepdb"), start("maintenance")
 	for range 2 {
 		d.invoke(keepdb, event(t, "keepdb.json"), nil)
@@ -124,6 +188,9 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("%s: %d, %v", path, status, err)
 		}
 	}
+	if status := forceSync(t, url); status != http.StatusAccepted {
+		t.Errorf("a wish for a sync: %d", status)
+	}
 	dialogue, stream := begin(t, url)
 	other, _ := begin(t, url)
 	for _, q := range []struct{ method, url, body string }{
@@ -135,6 +202,7 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("%s %s: %d, %v", q.method, q.url, status, err)
 		}
 	}
+	operate(d, url)
 	mediaPermissions(t, d, source, reader{t, url, "key-of-ann"}, start, maintenance)
 	// The time to live has removed dialogues: one with an event, and one with several.
 	k := d.tell(d.open(), time.Hour)

@@ -1,13 +1,14 @@
 // Command awslocal runs another command beside a deployment on this machine: the table
 // in DynamoDB Local, indexes in OpenSearch, a bucket and queues, and a gateway that serves
-// the sample chain (package stack). The environment that the functions would have on AWS is written into
-// a file for lambdalocal.
+// the sample chain (package stack). The environment that the functions would have on AWS is
+// written into a file for lambdalocal.
 //
 //	awslocal -env build/stack.env -- build/lambdalocal invoke -env build/stack.env …
 //	awslocal -delete                     removes what is stored
 //
-// The engines are found by OPENSEARCH_ENDPOINT and AWS_ENDPOINT_URL_DYNAMODB, and those of
-// the media by AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL_SQS (make engines). The exit code is that of the command.
+// The engines are found by OPENSEARCH_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB and
+// AWS_ENDPOINT_URL_SQS, and the one of the media by AWS_ENDPOINT_URL_S3 (make engines). The
+// exit code is that of the command.
 package main
 
 import (
@@ -56,8 +57,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stderr 
 		return exitUsage
 	}
 	switch {
-	case o.OpenSearch == "" || o.DynamoDB == "":
-		fmt.Fprintln(stderr, "awslocal: OPENSEARCH_ENDPOINT and AWS_ENDPOINT_URL_DYNAMODB must be set: make engines starts both, and build/engines/env has them")
+	case o.OpenSearch == "" || o.DynamoDB == "" || o.SQS == "":
+		fmt.Fprintln(stderr, "awslocal: OPENSEARCH_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB and AWS_ENDPOINT_URL_SQS must be set: make engines starts all, and build/engines/env has them")
 		return exitUsage
 	case strings.Trim(o.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || o.Name == "":
 		fmt.Fprintf(stderr, "awslocal: -name is %q; allowed: lower-case letters, digits and dashes\n", o.Name)

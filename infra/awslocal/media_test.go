@@ -128,8 +128,8 @@ func (d *deployment) fetcher() *sandbox.Sandbox {
 	return s
 }
 
-// messages receives what is in a queue of the deployment, as Lambda would.
-func (d *deployment) messages(name string, visibility time.Duration) (url string, list []types.Message) {
+// mediaMessages receives what is in a queue of the deployment, as Lambda would.
+func (d *deployment) mediaMessages(name string, visibility time.Duration) (url string, list []types.Message) {
 	d.Helper()
 	client := d.options.SQSClient()
 	out, err := client.GetQueueUrl(d.Context(), &sqs.GetQueueUrlInput{QueueName: &name})
@@ -155,7 +155,7 @@ func (d *deployment) messages(name string, visibility time.Duration) (url string
 // those that are not reported as failed are deleted. It returns how many were reported.
 func (d *deployment) deliver(s *sandbox.Sandbox) (failed int) {
 	d.Helper()
-	url, list := d.messages(d.options.Queue(), 10*time.Minute)
+	url, list := d.mediaMessages(d.options.Queue(), 10*time.Minute)
 	for _, m := range list {
 		event := events.SQSEvent{Records: []events.SQSMessage{{
 			MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle, Body: *m.Body, Attributes: m.Attributes, EventSource: "aws:sqs",
@@ -185,7 +185,7 @@ func ended(err error) bool {
 // buried are the reasons of the dead letters that were not looked at before.
 func (d *deployment) buried() (reasons []string) {
 	d.Helper()
-	_, list := d.messages(d.options.DeadLetters(), time.Hour)
+	_, list := d.mediaMessages(d.options.DeadLetters(), time.Hour)
 	for _, m := range list {
 		reasons = append(reasons, aws.ToString(m.MessageAttributes["reason"].StringValue))
 	}

@@ -127,9 +127,9 @@ func TestVoiceStream(t *testing.T) {
 		followers[i].first = make(chan struct{})
 		reading.Go(func() error { return followers[i].follow(t.Context(), stream) })
 	}
-	for _, f := range followers {
+	for i := range followers {
 		select {
-		case <-f.first: // it has an answer, so that it waits with another request for what follows
+		case <-followers[i].first: // it has an answer, so that it waits with another request for what follows
 		case <-time.After(time.Minute):
 			t.Fatal("a reader does not get the first event")
 		}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"oipnode/shared/api"
 	"oipnode/shared/assembly"
 	"oipnode/shared/gun"
 )
@@ -47,6 +48,17 @@ func (l *syncLoop) force() {
 	select {
 	case l.wish <- struct{}{}:
 	default: // it is wished for already
+	}
+}
+
+// gunSync is the sync as the API shows and starts it; nil without one.
+func (n *node) gunSync(l *syncLoop) *api.GunSync {
+	if l == nil {
+		return nil
+	}
+	return &api.GunSync{
+		Settings: assembly.Syncing(n.config, n.records, n.state),
+		Force:    func(context.Context) error { l.force(); return nil },
 	}
 }
 

@@ -164,8 +164,16 @@ func (n *node) run(ctx context.Context) error {
 		return err
 	}
 	sweeps := sweeper{store: n.state, removals: removals, log: n.log}
+	proxy, err := assembly.Relaying(c.Gun, n.log)
+	if err != nil {
+		return err
+	}
+	if proxy != nil {
+		defer proxy.Close()
+	}
 	handler := api.New(api.Options{
 		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Media: n.media.library, Version: assembly.Version,
+		GunSync: n.gunSync(syncs), Relay: proxy, Operations: c.HTTP.Operations,
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(), Log: n.display.access(),
 	})
 	cycles := loop{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,7 @@ func leaveExpired(t *testing.T, path string) {
 
 func TestSettings(t *testing.T) {
 	s, err := readSettings(nil, io.Discard)
-	if err != nil || s.length != 10*time.Minute || s.rate != 200 || s.dialogues != 10_000 || s.timeout != 30*time.Second || s.interval != time.Second || s.processed != time.Minute || s.warmUp() != 3*time.Minute || s.souls != 1_000_000 || s.fetches != 1000 {
+	if err != nil || s.length != 10*time.Minute || s.rate != 200 || s.dialogues != 10_000 || s.timeout != 30*time.Second || s.interval != time.Second || s.warmUp() != 150*time.Second || s.souls != 1_000_000 || s.fetches != 1000 {
 		t.Errorf("%+v, %v", s, err)
 	}
 	s, err = readSettings([]string{"-minutes", "1"}, io.Discard)
@@ -206,5 +207,23 @@ func TestTallyKeepsFew(t *testing.T) {
 	}
 	if c := tallied.counts(); c.Failed != 100 || len(c.First) != keptFailures || c.First[0] != "failure 0" {
 		t.Errorf("%s, %q", c, c.First)
+	}
+}
+
+// The stores' files are added up, whatever vanishes meanwhile.
+func TestDiskSize(t *testing.T) {
+	dir := t.TempDir()
+	for name, size := range map[string]int{"state.db": 1000, "records/a/one": 200, "records/b": 30, "media/x": 4} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size, err := diskSize([]string{filepath.Join(dir, "state.db"), filepath.Join(dir, "records"), filepath.Join(dir, "none")})
+	if err != nil || size != 1230 {
+		t.Errorf("%d bytes, %v", size, err)
 	}
 }

@@ -35,6 +35,8 @@ type process struct {
 	// http is for what is not part of the load.
 	http  *http.Client
 	ended chan struct{}
+	// stores are the files and folders of its stores, the media left out.
+	stores []string
 
 	mu sync.Mutex
 	// complaints are the first warnings and errors of its log, count all of them.

@@ -76,6 +76,11 @@ func soak(ctx context.Context, s settings, stderr io.Writer) (r *result, err err
 	if err != nil {
 		return nil, err
 	}
+	data := filepath.Join(dir, "live")
+	p.stores = []string{"state.db", "jobs.db", "records"}
+	for i, name := range p.stores {
+		p.stores[i] = filepath.Join(data, name)
+	}
 	defer p.kill() // it has usually ended by then
 	if err := src.indexed(ctx, p); err != nil {
 		return nil, err
@@ -100,8 +105,7 @@ func soak(ctx context.Context, s settings, stderr io.Writer) (r *result, err err
 	r.say("The node ends cleanly", err == nil, "%s", orElse(err, "exit code 0 after Ctrl-C"))
 	count, complaints := p.complained()
 	r.say("Its log has no warning and no error", count == 0, "%s", strings.Join(append([]string{fmt.Sprintf("%d lines", count)}, complaints[:min(count, 3, len(complaints))]...), "; "))
-	data := filepath.Join(dir, "live")
-	inspectState(ctx, filepath.Join(data, "state.db"), water, r)
+	inspectState(ctx, filepath.Join(data, "state.db"), water, s.alone > 0, r)
 	inspectMedia(ctx, data, r)
 	r.conclude()
 	return r, nil
@@ -112,7 +116,7 @@ func environment(s settings, dir string, more map[string]string) []string {
 	env := []string{
 		"DATA_DIR=" + dir, "LISTEN=127.0.0.1:0", "LOG_FORMAT=json",
 		"KEEP_DB_INTERVAL=1s", "KEEP_DB_DELAY=0", "DIALOGUE_TIMEOUT=" + s.timeout.String(),
-		"GUN_SYNC_INTERVAL=1000", "GUN_SYNC_PRIVATE_RECORDS=false", fmt.Sprintf("GUN_CACHE_MAX_AGE=%d", s.processed.Milliseconds()),
+		"GUN_SYNC_INTERVAL=1000", "GUN_SYNC_PRIVATE_RECORDS=false", // processed ids are kept for an hour
 		allowPrivate + "=true",
 	}
 	for name, value := range more {
@@ -234,6 +238,10 @@ func afterwards(ctx context.Context, s settings, p *process, src *source, talk *
 	}
 	r.say("Goroutines and files are as before the load", err == nil, "%s", orElse(err,
 		fmt.Sprintf("%d goroutines before and %d after, %d open files before and %d after", r.Rest[0].Goroutines, r.Rest[1].Goroutines, r.Rest[0].Files, r.Rest[1].Files)))
+	r.quiet = time.Now()
+	if s.alone > 0 && !pause(ctx, s.alone) {
+		return ctx.Err()
+	}
 	return nil
 }
 

@@ -47,7 +47,7 @@ func TestSoak(t *testing.T) {
 	var requests int64
 	for i, sample := range r.Samples {
 		requests += sample.Requests
-		if sample.RSS <= sample.Private || sample.Private < mebibyte || sample.Heap <= 0 || sample.Goroutines < 5 || sample.Files < 5 {
+		if sample.RSS <= sample.Private || sample.Private < mebibyte || sample.Heap <= 0 || sample.Goroutines < 5 || sample.Files < 5 || sample.Disk < 32<<10 {
 			t.Errorf("sample %d is %+v", i, sample)
 		}
 	}
@@ -118,7 +118,7 @@ func TestNoNode(t *testing.T) {
 func TestInspectState(t *testing.T) {
 	dir := t.TempDir()
 	var r result
-	inspectState(t.Context(), filepath.Join(dir, "state.db"), nil, &r)
+	inspectState(t.Context(), filepath.Join(dir, "state.db"), nil, true, &r)
 	for _, c := range r.Checks {
 		if !c.OK {
 			t.Errorf("an empty file: %s: %s", c.Name, c.Said)
@@ -126,8 +126,8 @@ func TestInspectState(t *testing.T) {
 	}
 	path := filepath.Join(dir, "old.db")
 	leaveExpired(t, path)
-	r = result{}
-	inspectState(t.Context(), path, nil, &r)
+	r = result{quiet: time.Now()}
+	inspectState(t.Context(), path, nil, true, &r)
 	if len(r.Checks) != 2 || r.Checks[0].OK || !strings.HasPrefix(r.Checks[0].Said, "3 rows") || !r.Checks[1].OK {
 		t.Errorf("%+v", r.Checks)
 	}
@@ -136,7 +136,7 @@ func TestInspectState(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = result{}
-	if inspectState(t.Context(), damaged, nil, &r); len(r.Checks) != 1 || r.Checks[0].OK {
+	if inspectState(t.Context(), damaged, nil, true, &r); len(r.Checks) != 1 || r.Checks[0].OK {
 		t.Errorf("%+v", r.Checks)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +26,8 @@ type reading struct {
 	Goroutines int64 `json:"goroutines"`
 	// Files are the open descriptors, connections included.
 	Files int64 `json:"files"`
+	// Disk is the size of the stores' files, without the media. Much of them is mapped.
+	Disk int64 `json:"disk"`
 	// Requests were answered since the sample before, P50 and P99 in milliseconds.
 	Requests int64   `json:"requests"`
 	P50      float64 `json:"p50"`
@@ -79,6 +82,27 @@ func openFiles(pid int) (int64, error) {
 	return int64(len(list)), nil
 }
 
+// diskSize adds up the files at and below some paths. One that is removed meanwhile does
+// not count.
+func diskSize(paths []string) (size int64, err error) {
+	for _, path := range paths {
+		err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil {
+				size += info.Size()
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, err
+		}
+	}
+	return size, nil
+}
+
 // take takes a sample of the node; the requests are for the caller to add. The query is
 // for the page that has the runtime's numbers.
 func take(ctx context.Context, p *process, query string) (s reading, err error) {
@@ -90,7 +114,10 @@ func take(ctx context.Context, p *process, query string) (s reading, err error) 
 	if s.RSS, s.Private, err = memory(p.pid()); err != nil {
 		return reading{}, err
 	}
-	s.Files, err = openFiles(p.pid())
+	if s.Files, err = openFiles(p.pid()); err != nil {
+		return reading{}, err
+	}
+	s.Disk, err = diskSize(p.stores)
 	return s, err
 }
 

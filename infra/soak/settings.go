@@ -26,10 +26,12 @@ type settings struct {
 	largest int64
 	// blocks is the pause between two new blocks of the chain.
 	blocks time.Duration
-	// timeout is the node's DIALOGUE_TIMEOUT, processed its GUN_CACHE_MAX_AGE: short, so
-	// that dialogues and processed ids end many times over during the run.
-	timeout   time.Duration
-	processed time.Duration
+	// timeout is the node's DIALOGUE_TIMEOUT: short, so that dialogues end many times
+	// over during the run.
+	timeout time.Duration
+	// alone is how long the node is left alone at the end, so that it removes what has
+	// expired. A short run has no time for that, and does not look at what is left.
+	alone time.Duration
 	// interval is the pause between two samples.
 	interval time.Duration
 }
@@ -39,6 +41,9 @@ var errUsage = errors.New("wrong arguments")
 
 // mostSamples bounds the samples of a run, whatever its length.
 const mostSamples = 600
+
+// shortestTimeout is longer than a dialogue's steps take on a machine that has a lot to do.
+const shortestTimeout = 6 * time.Second
 
 // readSettings reads the arguments. Ten minutes have 10,000 dialogues, 1,000 fetches of
 // 1 to 50 MB, and a million souls.
@@ -70,8 +75,10 @@ func readSettings(args []string, stderr io.Writer) (settings, error) {
 	s.length = time.Duration(*minutes * float64(time.Minute))
 	share := func(perMinute int) int { return max(int(*minutes*float64(perMinute)), 1) }
 	s.dialogues, s.fetches, s.souls = share(*dialogues), share(*fetches), share(*souls)
-	s.processed = max(s.length/10, time.Second).Truncate(time.Millisecond)
-	s.timeout = max(min(s.timeout, s.length/4).Truncate(time.Second), time.Second)
+	s.timeout = max(min(s.timeout, s.length/4).Truncate(time.Second), shortestTimeout)
+	if s.length > time.Minute {
+		s.alone = sweepInterval + 10*time.Second
+	}
 	s.interval = max(s.length/mostSamples, 500*time.Millisecond)
 	return s, nil
 }
@@ -79,7 +86,7 @@ func readSettings(args []string, stderr io.Writer) (settings, error) {
 // warmUp is the part of the load's time that no line is fitted to: caches fill, and the
 // state file grows until as much is removed from it as comes in.
 func (s settings) warmUp() time.Duration {
-	return max(s.length/5, min(max(s.timeout, s.processed)+2*sweepInterval, s.length/2))
+	return max(s.length/5, min(s.timeout+2*sweepInterval, s.length/2))
 }
 
 // sweepInterval is how often the node removes what has expired from its state file.

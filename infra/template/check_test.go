@@ -44,6 +44,7 @@ func (t *Template) faults(repository fs.FS) []string {
 	c.streams()
 	c.jobs()
 	c.queues()
+	c.messages()
 	c.table()
 	c.bucket()
 	c.domain()

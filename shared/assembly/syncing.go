@@ -1,14 +1,31 @@
 package assembly
 
 import (
+	"fmt"
+	"log/slog"
+
 	"oipnode/shared/config"
 	"oipnode/shared/gun"
 	"oipnode/shared/records"
+	"oipnode/shared/relay"
 	"oipnode/shared/state"
 )
 
 // Syncs reports whether there is anything to synchronize with GUN.
 func Syncs(c config.Gun) bool { return c.Enabled && (len(c.Peers) > 0 || c.RelayURL != "") }
+
+// Relaying makes the pass-through to the node's own relay; nil when there is no relay, or
+// the operator does not want it. The error names the variable that is wrong.
+func Relaying(c config.Gun, log *slog.Logger) (*relay.Relay, error) {
+	if c.RelayURL == "" || !c.RelayProxy {
+		return nil, nil
+	}
+	r, err := relay.New(relay.Options{URL: c.RelayURL, UserAgent: "oipnode/" + Version, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("GUN_RELAY_URL: %w", err)
+	}
+	return r, nil
+}
 
 // maxSoulBytes is the largest GUN record, unless MAX_RECORD_BYTES is smaller: there are
 // many in memory at a time, and GUN is slow with large ones.

@@ -1,10 +1,14 @@
 package assembly
 
 import (
+	"errors"
+	"log/slog"
 	"reflect"
+	"strings"
 	"testing"
 
 	"oipnode/shared/config"
+	"oipnode/shared/gun"
 )
 
 func TestSyncs(t *testing.T) {
@@ -39,5 +43,22 @@ func TestSyncing(t *testing.T) {
 	c.Index.Mode, c.Index.Blacklist = config.IndexBlacklist, []string{"image"}
 	if o := Syncing(c, nil, nil); o.Types != nil || o.Wanted("image") || !o.Wanted("post") {
 		t.Errorf("mode blacklist: types %q", o.Types)
+	}
+}
+
+// TestRelaying: there is a pass-through only where there is a relay and the operator
+// wants it; a wrong address is a fault that names its variable.
+func TestRelaying(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	for _, c := range []config.Gun{{}, {RelayProxy: true}, {RelayURL: "ws://relay.invalid/gun"}} {
+		if r, err := Relaying(c, log); r != nil || err != nil {
+			t.Errorf("%+v: %v, %v", c, r, err)
+		}
+	}
+	if r, err := Relaying(config.Gun{RelayURL: "ws://relay.invalid/gun", RelayProxy: true}, log); r == nil || err != nil {
+		t.Errorf("with a relay: %v, %v", r, err)
+	}
+	if _, err := Relaying(config.Gun{RelayURL: "nonsense", RelayProxy: true}, log); !errors.Is(err, gun.ErrURL) || !strings.Contains(err.Error(), "GUN_RELAY_URL") {
+		t.Errorf("a wrong address: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package expiry
 
 import (
+	"oipnode/shared/gun"
 	"oipnode/shared/library"
 	"oipnode/shared/metrics"
 	"oipnode/shared/state"
@@ -22,7 +23,7 @@ var kinds = []kind{
 	{"dialogues", part(voice.DialoguePart), metrics.DialogueExpiries},
 	{"dialogueEvents", part(voice.EventPart), metrics.OtherExpiries},
 	{"dialogueOwners", part(voice.OwnerPart), metrics.OtherExpiries},
-	{"processedIds", in("gun-seen"), metrics.ProcessedExpiries},
+	{"processedIds", gun.IsProcessed, metrics.ProcessedExpiries},
 	{"mediaJobs", library.IsJob, metrics.JobExpiries},
 	{"others", func(state.Key) bool { return true }, metrics.OtherExpiries},
 }
@@ -32,9 +33,4 @@ func part(p voice.Part) func(state.Key) bool {
 		of, _ := voice.Classify(k)
 		return of == p
 	}
-}
-
-// in has the rows of one space.
-func in(space string) func(state.Key) bool {
-	return func(k state.Key) bool { return k.Space == space }
 }

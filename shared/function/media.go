@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"oipnode/shared/access"
 	"oipnode/shared/assembly"
@@ -26,7 +25,7 @@ func (p *Parts) HasMedia() bool {
 // records may be nil for who asks for no rights. Like everything here it asks nothing of
 // the network.
 func (p *Parts) Library(s state.Store, records access.Searcher) (*library.Library, error) {
-	queue, err := p.Queue()
+	queue, err := p.MediaQueue()
 	if err != nil {
 		return nil, err
 	}
@@ -39,13 +38,13 @@ func (p *Parts) Library(s state.Store, records access.Searcher) (*library.Librar
 	return library.New(o)
 }
 
-// Queue is the queue of the media jobs.
-func (p *Parts) Queue() (*sqs.Queue, error) {
+// MediaQueue is the queue of the media jobs.
+func (p *Parts) MediaQueue() (*sqs.Queue, error) {
 	if !p.HasMedia() {
 		return nil, errNoMedia
 	}
 	c := p.Config.AWS
-	return sqs.New(sqs.Options{Client: awssqs.NewFromConfig(p.aws), URL: c.MediaQueueURL, DeadURL: c.MediaDeadLettersURL})
+	return p.Queue(c.MediaQueueURL, c.MediaDeadLettersURL)
 }
 
 // s3 is a client of S3. An endpoint of one's own has no names for buckets.

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
 	"github.com/opensearch-project/opensearch-go/v2/signer"
@@ -21,6 +22,7 @@ import (
 	"oipnode/shared/access"
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
+	"oipnode/shared/jobs/sqs"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/records/opensearch"
@@ -115,6 +117,12 @@ func (p *Parts) openRecords(ctx context.Context) (records.Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Queue is the SQS queue at an address, with that of its dead letters, or "" for who buries
+// nothing. Nothing is asked of it yet.
+func (p *Parts) Queue(url, deadURL string) (*sqs.Queue, error) {
+	return sqs.New(sqs.Options{Client: awssqs.NewFromConfig(p.aws), URL: url, DeadURL: deadURL})
 }
 
 // retryAfter is when a client may ask again that met a store that could not be opened.

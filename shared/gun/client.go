@@ -31,9 +31,13 @@ var (
 	ErrRedirect = errors.New("gun: redirect refused")
 )
 
-// reasonOf is the reason of a call that failed.
+// reasonOf is the reason of a call, or of what calls were for, that failed.
 func reasonOf(err error) Reason {
 	switch {
+	case errors.Is(err, errPartial):
+		return ReasonPartial
+	case errors.Is(err, errUntrusted):
+		return ReasonUntrusted
 	case errors.Is(err, ErrAbsent):
 		return ReasonAbsent
 	case errors.Is(err, ErrTooLong):
@@ -87,8 +91,9 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 }
 
 // call sends one request and hands the body of a 200 to read, which gets at most so
-// many bytes: then ErrTooLong. The call ends when no byte came for RequestTimeout, and
-// with total set also when it took that long altogether.
+// many bytes: then ErrTooLong. The call ends when it waited for bytes for RequestTimeout,
+// and with total set also when it took that long altogether. What read does with the
+// bytes is not the peer's time.
 func (p *peer) call(ctx context.Context, method, path string, query url.Values, send []byte, most int64, total bool, read func(io.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -121,7 +126,11 @@ func (p *peer) call(ctx context.Context, method, path string, query url.Values, 
 	}
 	body := &bounded{r: resp.Body, left: most}
 	if !total {
-		body.alive = func() { idle.Reset(p.opt.RequestTimeout) }
+		idle.Stop()
+		body.waiting = func() func() bool {
+			idle.Reset(p.opt.RequestTimeout)
+			return idle.Stop
+		}
 	}
 	if err := read(body); err != nil {
 		return p.explain(ctx, err)
@@ -172,23 +181,24 @@ func statusError(code int) error {
 
 // bounded reads at most so many bytes, and says that bytes came.
 type bounded struct {
-	r     io.Reader
-	left  int64
-	alive func()
+	r    io.Reader
+	left int64
+	// waiting is told when a read begins, and returns what is told of its end.
+	waiting func() (end func() bool)
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left < 0 {
 		return 0, ErrTooLong
 	}
+	if b.waiting != nil {
+		defer b.waiting()()
+	}
 	// One byte more than allowed tells an answer that ends at its bound from one that
 	// goes on.
 	n, err := b.r.Read(p[:min(int64(len(p)), b.left+1)])
 	if b.left -= int64(n); b.left < 0 {
 		return 0, ErrTooLong
-	}
-	if n > 0 && b.alive != nil {
-		b.alive()
 	}
 	return n, err
 }

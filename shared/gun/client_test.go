@@ -81,23 +81,27 @@ func TestGet(t *testing.T) {
 		h    http.HandlerFunc
 		want error
 	}{
-		"404":          {answer(404, `{"error":"Not found"}`), ErrAbsent},
-		"null":         {answer(200, `{"success":true,"data":null}`), ErrAbsent},
-		"no success":   {answer(200, `{"success":false,"data":{}}`), ErrAbsent},
-		"no data":      {answer(200, `{"success":true}`), ErrAnswer},
-		"a list":       {answer(200, `{"success":true,"data":[]}`), ErrAnswer},
-		"html":         {answer(200, `<html>`), ErrAnswer},
-		"deep":         {answer(200, `{"data":`+strings.Repeat("[", 1000)), ErrAnswer},
-		"400":          {answer(400, ``), ErrAnswer},
-		"429":          {answer(429, ``), ErrUnavailable},
-		"500":          {answer(500, ``), ErrUnavailable},
-		"204":          {answer(204, ``), ErrAnswer},
-		"too long":     {answer(200, `{"data":{"a":"`+strings.Repeat("x", 10000)+`"}}`), ErrTooLong},
-		"elsewhere":    {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://other.invalid/", 302) }, ErrRedirect},
-		"other scheme": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://"+r.Host+"/", 302) }, ErrRedirect},
-		"in circles":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), 302) }, ErrRedirect},
-		"cut":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ErrUnavailable},
-		"never":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ErrUnavailable},
+		"404":        {answer(404, `{"error":"Not found"}`), ErrAbsent},
+		"null":       {answer(200, `{"success":true,"data":null}`), ErrAbsent},
+		"no success": {answer(200, `{"success":false,"data":{}}`), ErrAbsent},
+		"no data":    {answer(200, `{"success":true}`), ErrAnswer},
+		"a list":     {answer(200, `{"success":true,"data":[]}`), ErrAnswer},
+		"html":       {answer(200, `<html>`), ErrAnswer},
+		"deep":       {answer(200, `{"data":`+strings.Repeat("[", 1000)), ErrAnswer},
+		"400":        {answer(400, ``), ErrAnswer},
+		"429":        {answer(429, ``), ErrUnavailable},
+		"500":        {answer(500, ``), ErrUnavailable},
+		"204":        {answer(204, ``), ErrAnswer},
+		"too long":   {answer(200, `{"data":{"a":"`+strings.Repeat("x", 10000)+`"}}`), ErrTooLong},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://other.invalid/", http.StatusFound)
+		}, ErrRedirect},
+		"other scheme": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://"+r.Host+"/", http.StatusFound)
+		}, ErrRedirect},
+		"in circles": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusFound) }, ErrRedirect},
+		"cut":        {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ErrUnavailable},
+		"never":      {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ErrUnavailable},
 		"begun and left": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `{"data`)
 			w.(http.Flusher).Flush()
@@ -126,6 +130,22 @@ func TestGet(t *testing.T) {
 	}
 	if _, err := clientOf(t, "http://127.0.0.1:1").get(t.Context(), "soul", 10); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// The time that is spent on the entries of an index is not the peer's.
+func TestIndexIsTakenSlowly(t *testing.T) {
+	p := client(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"a":1,"b":2`)
+		w.(http.Flusher).Flush()
+		_, _ = io.WriteString(w, strings.Repeat(" ", 200_000)+`,"c":3}}`) // more than any buffer has
+	})
+	n, err := p.index(t.Context(), "soul", func(string, canon.Value) error {
+		time.Sleep(p.opt.RequestTimeout * 3 / 2)
+		return nil
+	})
+	if err != nil || n != 3 {
+		t.Errorf("%d entries, %v", n, err)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 
 // readDeletions works through the peer's deletion registry.
 func (r *run) readDeletions(ctx, until context.Context) error {
-	x := &index{r: r, what: "deleted", soul: DeletedIndexSoul(), parse: deletedDID, take: r.takeDeletions}
+	x := &index{r: r, what: whatDeleted, soul: DeletedIndexSoul(), parse: deletedDID, take: r.takeDeletions}
 	_, err := x.read(ctx, until)
 	return err
 }
@@ -136,8 +136,6 @@ func (c *cycle) settleDeletions(ctx context.Context, r *run, batch []*result) er
 		env, indexed := found[dids[i]]
 		reason := Reason("")
 		switch {
-		case errors.Is(res.err, errPartial):
-			reason = ReasonPartial
 		case res.err != nil:
 			reason = reasonOf(res.err)
 		case !c.mayDelete(res.soul, res.by, env, indexed):

@@ -70,7 +70,7 @@ func TestTruthOverEngines(t *testing.T) {
 				}
 				w.clock.Advance(time.Duration(1+w.rng.IntN(30)) * time.Minute)
 			}
-			w.settleDown(s)
+			w.settleDown(rec, st, "truth")
 			w.compare(rec, st)
 		})
 	}
@@ -91,6 +91,6 @@ func TestKillOverEngines(t *testing.T) {
 		}
 		w.clock.Advance(5 * time.Minute)
 	}
-	w.settleDown(w.sync(rec, st, "heir"))
+	w.settleDown(rec, st, "heir")
 	w.compare(rec, st)
 }

@@ -108,7 +108,7 @@ func TestKillEverywhere(t *testing.T) {
 			if _, err := w.killer(rec, st, b, "victim").Run(context.Background()); err != nil && !errors.Is(err, errKilled) {
 				t.Logf("the killed cycle ended with: %v", err)
 			}
-			w.settleDown(w.sync(rec, st, "heir"))
+			w.settleDown(rec, st, "heir")
 			w.compare(rec, st)
 		})
 	}
@@ -131,7 +131,7 @@ func TestKillAgainAndAgain(t *testing.T) {
 			}
 			w.clock.Advance(5 * time.Minute) // longer than the lease
 		}
-		w.settleDown(w.sync(rec, st, "heir"))
+		w.settleDown(rec, st, "heir")
 		w.compare(rec, st)
 	})
 }
@@ -159,7 +159,7 @@ func TestTwoRunners(t *testing.T) {
 			}
 			w.clock.Advance(10 * time.Minute)
 		}
-		w.settleDown(second)
+		w.settleDown(rec, st, "second")
 		w.compare(rec, st)
 	})
 }
@@ -181,7 +181,7 @@ func TestBusy(t *testing.T) {
 	if !errors.Is(got, ErrBusy) || !running.Running {
 		t.Fatalf("the second runner ended with %v, running %v; want ErrBusy", got, running.Running)
 	}
-	w.settleDown(second)
+	w.settleDown(rec, st, "second")
 	w.compare(rec, st)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -126,11 +127,7 @@ func (x *index) push(until context.Context, e entry, f *failure, deletion bool) 
 // read works through an index. It reports whether all of it is processed. What a peer
 // does wrong is counted; the error is one of our own stores.
 func (x *index) read(ctx, until context.Context) (whole bool, err error) {
-	item, ok, err := state.GetOne(ctx, x.r.opt.State, listKey(x.r.peer.id, x.what))
-	if err != nil {
-		return false, err
-	}
-	if ok {
+	if item, ok := x.r.listings[listKey(x.r.peer.id, x.what)]; ok {
 		if err := decode(item, &x.kept); err != nil {
 			return false, err
 		}
@@ -385,9 +382,33 @@ func (c *cycle) sum(l listing) {
 	}
 }
 
+// loadListings reads what is kept of the peer's indexes, many in one call.
+func (r *run) loadListings(ctx context.Context, types []string) error {
+	keys := []state.Key{listKey(r.peer.id, whatDeleted)}
+	for _, t := range types {
+		keys = append(keys, listKey(r.peer.id, whatType(t)))
+	}
+	r.listings = make(map[state.Key]state.Item)
+	for part := range slices.Chunk(keys, state.MaxGet) {
+		items, err := r.opt.State.Get(ctx, part...)
+		if err != nil {
+			return fmt.Errorf("read what is kept of indexes: %w", err)
+		}
+		for _, item := range items {
+			r.listings[item.Key] = item
+		}
+	}
+	return nil
+}
+
+// The names of the indexes, in keys and in the log.
+const whatDeleted = "deleted"
+
+func whatType(recordType string) string { return "type " + recordType }
+
 // readRegistry works through the registry index of a record type.
 func (r *run) readRegistry(ctx, until context.Context, recordType string) (whole bool, err error) {
-	x := &index{r: r, what: "type " + recordType, soul: IndexSoul(r.opt.Root, recordType), parse: r.registered, take: r.take}
+	x := &index{r: r, what: whatType(recordType), soul: IndexSoul(r.opt.Root, recordType), parse: r.registered, take: r.take}
 	return x.read(ctx, until)
 }
 

@@ -42,6 +42,8 @@ type run struct {
 	peer    *peer
 	workers int
 	memory  memory
+	// listings are what was kept of the peer's indexes when the cycle began.
+	listings map[state.Key]state.Item
 
 	jobs    chan job
 	results chan *result
@@ -97,6 +99,9 @@ func (r *run) work(ctx, until context.Context, types []string) error {
 	if r.opt.Now().Before(r.memory.Until) {
 		r.complete = true
 		return nil
+	}
+	if err := r.loadListings(ctx, types); err != nil {
+		return err
 	}
 	until, r.stop = context.WithCancel(until)
 	defer r.stop()

@@ -5,4 +5,4 @@ package gun
 // raceEnabled says that the race detector is on, which makes everything slower.
 const raceEnabled = true
 
-const defaultSeeds = 4
+const defaultSeeds = 2

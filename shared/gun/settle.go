@@ -76,12 +76,6 @@ func (c *cycle) settle(ctx context.Context, r *run, batch []*result) error {
 func (c *cycle) judge(ctx context.Context, r *run, s *settled) error {
 	if s.err != nil {
 		s.kind, s.reason = endFailed, reasonOf(s.err)
-		switch s.err { //nolint:errorlint // these two are returned as they are
-		case errPartial:
-			s.reason = ReasonPartial
-		case errUntrusted:
-			s.reason = ReasonUntrusted
-		}
 		return nil
 	}
 	accepted, ok := s.outcome.(oip.Accepted)
@@ -293,16 +287,23 @@ func (c *cycle) recheck(ctx context.Context, r *run, writes []*settled) error {
 func (c *cycle) remember(ctx context.Context, r *run, all []*settled) error {
 	now := c.opt.Now()
 	ops := make([]state.Op, 0, 2*len(all))
-	used := make(map[string]bool, len(all))
+	used, written := make(map[string]bool, len(all)), make(map[state.Key]bool, 2*len(all))
 	ends := make([]time.Time, len(all))
 	for i, s := range all {
 		more, end, err := s.ops(&c.opt, r.peer, now)
 		if err != nil {
 			return err
 		}
-		if ends[i] = end; !used[s.soul] { // a key may be in a Commit once
-			used[s.soul] = true
-			ops = append(ops, more...)
+		ends[i] = end
+		if used[s.soul] { // a key may be in a Commit once
+			continue
+		}
+		used[s.soul] = true
+		for _, op := range more { // the souls of a publisher share a key
+			if !written[op.Item.Key] {
+				written[op.Item.Key] = true
+				ops = append(ops, op)
+			}
 		}
 	}
 	if err := c.commitAll(ctx, ops); err != nil {

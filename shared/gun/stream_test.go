@@ -129,15 +129,15 @@ func (h *hugeIndex) Read(p []byte) (int, error) {
 // with a heap that does not grow.
 func TestHugeIndexInLittleMemory(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
-	entries := 1_000_000
+	entries, tail := 1_000_000, 10<<10
 	if raceEnabled {
-		entries = 200_000
+		entries, tail = 50_000, 1<<10
 	}
 	var before, now runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	peak, seen := uint64(0), 0
-	source := &counting{r: &hugeIndex{entries: entries, tail: 10 << 10}}
+	source := &counting{r: &hugeIndex{entries: entries, tail: tail}}
 	n, err := readIndex(source, func(key string, value canon.Value) error {
 		if seen++; seen%(entries/20) == 0 {
 			runtime.ReadMemStats(&now)

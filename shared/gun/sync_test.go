@@ -81,6 +81,30 @@ func (r *rig) total() int64 {
 	return c.Total
 }
 
+// client is that of the first peer.
+func (r *rig) client() *peer {
+	s, err := New(r.opt)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(s.peers[0].http.CloseIdleConnections)
+	return s.peers[0]
+}
+
+// document is what becomes of a record that was accepted.
+func document(t testing.TB, out oip.Outcome) oip.Document {
+	t.Helper()
+	accepted, ok := out.(oip.Accepted)
+	if !ok {
+		t.Fatalf("%#v", out)
+	}
+	doc, err := oip.Expand(accepted.Verified, oip.Setting{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
 func startPeer(t testing.TB, o guntest.Options) *guntest.Peer {
 	t.Helper()
 	p := guntest.NewPeer(o)
@@ -170,7 +194,7 @@ func TestClearWhileRunning(t *testing.T) {
 	if _, err := s.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok, err := state.GetOne(context.Background(), r.st, listKey(peerID(s.peers[0].base), "type post")); ok || err != nil {
+	if _, ok, err := state.GetOne(context.Background(), r.st, listKey(peerID(s.peers[0].base), whatType("post"))); ok || err != nil {
 		t.Errorf("the listing is there after it was cleared: %v", err)
 	}
 }
@@ -529,11 +553,15 @@ func TestTypesAreDiscovered(t *testing.T) {
 
 // TestThousandSoulsInLittleMemory synchronizes a thousand records of 16 KiB each.
 func TestThousandSoulsInLittleMemory(t *testing.T) {
+	souls := 1000
+	if raceEnabled {
+		souls = 100
+	}
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	index := &strings.Builder{}
 	index.WriteString(`{"success":true,"data":{`)
 	prefix := oip.SoulPrefix("key")
-	for i := range 1000 {
+	for i := range souls {
 		if i > 0 {
 			index.WriteByte(',')
 		}
@@ -566,7 +594,7 @@ func TestThousandSoulsInLittleMemory(t *testing.T) {
 			case <-stop:
 				peak <- most
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 				runtime.ReadMemStats(&now)
 				most = max(most, now.HeapAlloc)
 			}
@@ -575,11 +603,75 @@ func TestThousandSoulsInLittleMemory(t *testing.T) {
 	report := r.run()
 	close(stop)
 	most := <-peak
-	if report.Counts.Indexed != 1000 || !report.Complete {
+	if report.Counts.Indexed != souls || !report.Complete {
 		t.Errorf("%+v", report.Counts)
 	}
 	if grown := int64(most) - int64(before.HeapAlloc); grown > 48<<20 {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}
 	t.Logf("heap at most %d MiB over %d MiB", most>>20, before.HeapAlloc>>20)
+}
+
+// reads counts the calls that read the state.
+type reads struct {
+	state.Store
+	n atomic.Int64
+}
+
+func (r *reads) Get(ctx context.Context, keys ...state.Key) ([]state.Item, error) {
+	r.n.Add(1)
+	return r.Store.Get(ctx, keys...)
+}
+
+func (r *reads) Range(ctx context.Context, space, from, to string, limit int) ([]state.Item, error) {
+	r.n.Add(1)
+	return r.Store.Range(ctx, space, from, to, limit)
+}
+
+// TestIdleCycleIsCheap: an index that has not changed costs no look-up of its souls,
+// however many they are, and one that has changed costs those of a 256th.
+func TestIdleCycleIsCheap(t *testing.T) {
+	souls := 2200 // more than are kept in memory
+	if raceEnabled {
+		souls = 300
+	}
+	peer := startPeer(t, guntest.Options{})
+	peer.Flood(guntest.Flood{Signer: signers[0], Type: "post", Count: souls, NodeID: "node-a", Unsigned: true})
+	r := newRig(t, peer.Socket())
+	r.opt.Types = []string{"post", "image", "recipe", "video"}
+	r.opt.CycleTime = 5 * time.Minute
+	r.opt.RequestTimeout = 10 * time.Second
+	if report := r.run(); report.Counts.Indexed != souls || !report.Complete {
+		t.Fatalf("%+v", report.Counts)
+	}
+	counted := &reads{Store: r.st}
+	r.opt.State = counted
+	if report := r.run(); report.Counts.Discovered != 0 || !report.Complete {
+		t.Errorf("%+v", report.Counts)
+	}
+	if n := counted.n.Load(); n > 10 {
+		t.Errorf("an idle cycle reads the state %d times", n)
+	}
+	counted.n.Store(0)
+	peer.Publish(post(signers[1], "new", `{"n":1}`))
+	if report := r.run(); report.Counts.Discovered != 1 || report.Counts.Indexed != 1 {
+		t.Errorf("%+v", report.Counts)
+	}
+	if n := counted.n.Load(); n > 20 {
+		t.Errorf("a cycle with one new record reads the state %d times", n)
+	}
+}
+
+// TestRelayOfOnePublisher: many records of one publisher at the node's own relay are
+// settled together, and the publisher is remembered once for all of them.
+func TestRelayOfOnePublisher(t *testing.T) {
+	relay := startPeer(t, guntest.Options{})
+	r := newRig(t)
+	r.opt.Relay = relay.URL()
+	for i := range 5 {
+		relay.Publish(post(signers[0], fmt.Sprint(i), fmt.Sprintf(`{"n":%d}`, i)))
+	}
+	if report := r.run(); report.Counts.Indexed != 5 || report.Counts.Errors != 0 || report.Error != "" {
+		t.Errorf("%+v", report)
+	}
 }

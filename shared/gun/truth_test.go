@@ -21,7 +21,7 @@ func TestTruth(t *testing.T) {
 			}
 			w.clock.Advance(time.Duration(1+w.rng.IntN(30)) * time.Minute)
 		}
-		w.settleDown(s)
+		w.settleDown(rec, st, "truth")
 		w.compare(rec, st)
 	})
 }

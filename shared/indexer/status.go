@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -75,7 +76,11 @@ func (c *cycle) report(start time.Time, err error) Report {
 	}
 	if err != nil {
 		r.Error = c.phase + ": " + reason(err)
-		c.log.Error("the cycle ended early", "phase", c.phase, "error", err)
+		level := slog.LevelError
+		if errors.Is(err, context.Canceled) {
+			level = slog.LevelInfo // the process ends; the next one goes on
+		}
+		c.log.Log(context.Background(), level, "the cycle ended early", "phase", c.phase, "error", err)
 	}
 	return r
 }

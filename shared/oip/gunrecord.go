@@ -3,6 +3,7 @@ package oip
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -57,7 +58,8 @@ func VerifyGun(r GunRecord) Outcome {
 	if err == nil {
 		return Accepted{v}
 	}
-	if w, ok := err.(*gunWait); ok { //nolint:errorlint // made here, never wrapped
+	var w *gunWait
+	if errors.As(err, &w) {
 		return Waiting{Dependency{NeedData, w.soul}}
 	}
 	return rejected(err)

@@ -77,9 +77,18 @@ const (
 func fail(sentinel error, public string, cause error) *errs.Error {
 	kind := kinds[sentinel]
 	if cause != nil {
-		sentinel = fmt.Errorf("%w: %s", sentinel, cause.Error())
+		sentinel = fmt.Errorf("%w: %s", sentinel, clip(cause.Error()))
 	}
 	return errs.E(kind, public, sentinel)
+}
+
+// clip keeps a text short and valid that may hold what a source wrote.
+func clip(text string) string {
+	const most = 200
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.ToValidUTF8(text, "")
 }
 
 // ended is the error of a stream whose context is over: that of the caller as it is,

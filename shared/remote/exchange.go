@@ -31,7 +31,12 @@ const surplusWait = 50 * time.Millisecond
 
 // answer is a head that arrived, and a body that did not yet. close must be called.
 type answer struct {
-	*http.Response
+	status int
+	header http.Header
+	// length is that of the body, -1 when it is not known.
+	length int64
+	// body ends where the answer says. Closing it would read the rest of it.
+	body io.Reader
 	wire *wire
 	in   *bufio.Reader
 }
@@ -42,6 +47,8 @@ type wire struct {
 	net.Conn
 	// head is how many bytes may still be read while idle is 0.
 	head int
+	// ended says that the connection ended before the head did.
+	ended bool
 	// idle is how long a Read may wait.
 	idle time.Duration
 }
@@ -58,6 +65,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	}
 	n, err := w.Conn.Read(p[:min(len(p), w.head)])
 	w.head -= n
+	w.ended = err != nil
 	return n, err
 }
 
@@ -69,7 +77,7 @@ func (c *Client) get(ctx context.Context, u *url.URL, header http.Header) (*answ
 		if err != nil {
 			return nil, nil, err
 		}
-		switch a.StatusCode {
+		switch a.status {
 		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 			http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		default:
@@ -79,7 +87,7 @@ func (c *Client) get(ctx context.Context, u *url.URL, header http.Header) (*answ
 		if n == c.opts.MaxRedirects {
 			return nil, nil, fail(ErrRedirect, fmt.Sprintf("the source redirects more than %d times", c.opts.MaxRedirects), nil)
 		}
-		if u, err = c.follow(u, a.Header.Get("Location")); err != nil {
+		if u, err = c.follow(u, a.header.Get("Location")); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -90,7 +98,7 @@ func (c *Client) follow(from *url.URL, location string) (*url.URL, error) {
 	const says = "the source redirects to a url that is not allowed"
 	ref, err := url.Parse(location)
 	if location == "" || len(location) > MaxURL || err != nil {
-		return nil, fail(ErrRedirect, says, errors.New("Location is absent, too long, or no URL"))
+		return nil, fail(ErrRedirect, says, errors.New("its target is absent, too long, or no URL"))
 	}
 	to, err := c.CheckURL(from.ResolveReference(ref).String())
 	switch {
@@ -147,18 +155,20 @@ func (c *Client) send(ctx context.Context, u *url.URL, header http.Header) (_ *a
 	if err := req.Write(conn); err != nil {
 		return nil, err
 	}
-	a := &answer{wire: &wire{Conn: conn, head: maxHead}}
-	a.in = bufio.NewReader(a.wire)
+	w := &wire{Conn: conn, head: maxHead}
+	in := bufio.NewReader(w)
 	for range maxInterim {
-		if err := startsAsHTTP(a.in); err != nil {
+		if err := startsAsHTTP(in); err != nil {
 			return nil, err
 		}
-		if a.Response, err = http.ReadResponse(a.in, req); err != nil {
-			return nil, malformed(err)
+		resp, err := http.ReadResponse(in, req)
+		if err != nil {
+			return nil, w.malformed(err)
 		}
-		if a.StatusCode >= http.StatusOK {
-			return a, nil
+		if resp.StatusCode >= http.StatusOK {
+			return &answer{status: resp.StatusCode, header: resp.Header, length: resp.ContentLength, body: resp.Body, wire: w, in: in}, nil
 		}
+		_ = resp.Body.Close() // it has none
 	}
 	return nil, errHTTP
 }
@@ -174,9 +184,8 @@ func startsAsHTTP(in *bufio.Reader) error {
 }
 
 // malformed tells a head that is wrong from one that did not arrive.
-func malformed(err error) error {
-	var network net.Error
-	if errors.Is(err, errHead) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.As(err, &network) {
+func (w *wire) malformed(err error) error {
+	if w.ended || errors.Is(err, errHead) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errHTTP, err)

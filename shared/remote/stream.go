@@ -82,9 +82,9 @@ func (s *Stream) begin() error {
 		a.close()
 		return err
 	}
-	s.Info = Info{URL: u.String(), Length: a.ContentLength, ETag: strongETag(a.Header), Name: fileName(a.Header, u)}
-	s.Type, s.Charset = contentType(a.Header)
-	s.ranges = takesRanges(a.Header)
+	s.Info = Info{URL: u.String(), Length: a.length, ETag: strongETag(a.header), Name: fileName(a.header, u)}
+	s.Type, s.Charset = contentType(a.header)
+	s.ranges = takesRanges(a.header)
 	s.use(a)
 	return nil
 }
@@ -92,11 +92,11 @@ func (s *Stream) begin() error {
 // whole checks that an answer is a whole file.
 func (c *Client) whole(a *answer) error {
 	switch {
-	case a.StatusCode != http.StatusOK:
-		return refused(a.StatusCode, a.Header)
-	case !plain(a.Header):
+	case a.status != http.StatusOK:
+		return refused(a.status, a.header)
+	case !plain(a.header):
 		return fail(ErrAnswer, "the source sends the file in an encoding that was not asked for", nil)
-	case a.ContentLength > c.opts.MaxBytes:
+	case a.length > c.opts.MaxBytes:
 		return c.tooLarge()
 	}
 	return nil
@@ -120,7 +120,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 				break
 			}
 		}
-		n, err := s.part.Body.Read(p)
+		n, err := s.part.body.Read(p)
 		if s.done += int64(n); s.done > s.c.opts.MaxBytes {
 			s.err = s.c.tooLarge()
 			break
@@ -252,15 +252,15 @@ func (s *Stream) rest() (*answer, error) {
 func (s *Stream) fits(a *answer) error {
 	const broke = "the connection broke, and the source did not send the rest as it was asked to"
 	switch {
-	case a.StatusCode == http.StatusOK && strongETag(a.Header) == s.ETag:
+	case a.status == http.StatusOK && strongETag(a.header) == s.ETag:
 		return fail(ErrBroken, broke, errors.New("the range was ignored"))
-	case a.StatusCode == http.StatusOK, a.StatusCode == http.StatusRequestedRangeNotSatisfiable,
-		a.StatusCode == http.StatusPreconditionFailed, a.StatusCode == http.StatusPartialContent && strongETag(a.Header) != s.ETag:
+	case a.status == http.StatusOK, a.status == http.StatusRequestedRangeNotSatisfiable,
+		a.status == http.StatusPreconditionFailed, a.status == http.StatusPartialContent && strongETag(a.header) != s.ETag:
 		return fail(ErrChanged, "the file changed while it was fetched", nil)
-	case a.StatusCode != http.StatusPartialContent:
-		return refused(a.StatusCode, a.Header)
+	case a.status != http.StatusPartialContent:
+		return refused(a.status, a.header)
 	}
-	first, last, total, err := contentRange(a.Header)
+	first, last, total, err := contentRange(a.header)
 	if err != nil {
 		return fail(ErrBroken, broke, err)
 	}
@@ -269,9 +269,9 @@ func (s *Stream) fits(a *answer) error {
 		length = total
 	}
 	switch {
-	case first != s.done, last+1 != length, total >= 0 && total != length, !plain(a.Header),
-		a.ContentLength >= 0 && a.ContentLength != last+1-first:
-		return fail(ErrBroken, broke, fmt.Errorf("asked for %d- of %d, got %d-%d/%d with %d bytes", s.done, s.Length, first, last, total, a.ContentLength))
+	case first != s.done, last+1 != length, total >= 0 && total != length, !plain(a.header),
+		a.length >= 0 && a.length != last+1-first:
+		return fail(ErrBroken, broke, fmt.Errorf("asked for %d- of %d, got %d-%d/%d with %d bytes", s.done, s.Length, first, last, total, a.length))
 	case length > s.c.opts.MaxBytes:
 		return s.c.tooLarge()
 	}

@@ -80,7 +80,7 @@ func deleteMedia(ctx context.Context, o Options) error {
 	if !o.hasMedia() {
 		return nil
 	}
-	return errors.Join(deleteBucket(ctx, o), deleteQueues(ctx, o))
+	return errors.Join(deleteBucket(ctx, o), deleteQueues(ctx, o, o.Queue(), o.DeadLetters()))
 }
 
 func deleteBucket(ctx context.Context, o Options) error {
@@ -109,9 +109,9 @@ func deleteBucket(ctx context.Context, o Options) error {
 	return nil
 }
 
-func deleteQueues(ctx context.Context, o Options) error {
+func deleteQueues(ctx context.Context, o Options, names ...string) error {
 	client := o.SQSClient()
-	for _, name := range []string{o.Queue(), o.DeadLetters()} {
+	for _, name := range names {
 		out, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
 		var absent *sqstypes.QueueDoesNotExist
 		if errors.As(err, &absent) {

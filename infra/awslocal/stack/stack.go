@@ -1,6 +1,7 @@
 // Package stack is what surrounds the functions on AWS, made of engines on this
-// machine: the DynamoDB table, a name for the indexes in OpenSearch, the bucket and the
-// queues of the media, and a gateway that serves the sample chain. Its Environ is what the template would set, so that the very
+// machine: the DynamoDB table, a name for the indexes in OpenSearch, a bucket and queues,
+// and a gateway that serves the sample chain. Its Environ is what the template would set, so
+// that the very
 // binaries that ship run against it.
 package stack
 
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"oipnode/infra/sample"
 	"oipnode/shared/gatewaysim"
@@ -24,12 +26,12 @@ import (
 
 // Options are where the engines are.
 type Options struct {
-	// AWS has the region, the keys and the endpoint of DynamoDB.
+	// AWS has the region, the keys and the endpoints of DynamoDB and SQS.
 	AWS aws.Config
-	// DynamoDB and OpenSearch are base URLs, and so are S3 and SQS; without these two
-	// there are no media.
+	// DynamoDB, OpenSearch and SQS are base URLs, and so is S3; without it there are no
+	// media.
 	DynamoDB, OpenSearch, S3, SQS string
-	// Name begins the names of the table and of the indexes: lower-case letters,
+	// Name begins the names of the table, the queues and the indexes: lower-case letters,
 	// digits and dashes.
 	Name string
 	// Gateways are live gateways, comma-separated; empty means the sample chain.
@@ -44,6 +46,7 @@ type Stack struct {
 	gateway  *http.Server
 	served   chan struct{}
 	gateways string
+	gunQueue string // its URL
 	// bootstrap is the sample's first registration; empty with live gateways.
 	bootstrap string
 	// queue and deadLetters are the addresses of the queues; empty without media.
@@ -57,6 +60,11 @@ func New(ctx context.Context, o Options) (*Stack, error) {
 	if err := dynamo.CreateTable(ctx, dynamodb.NewFromConfig(o.AWS), o.Table()); err != nil {
 		return nil, fmt.Errorf("stack: table %s: %w", o.Table(), err)
 	}
+	queue, err := o.SQSClient().CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(o.gunQueue())})
+	if err != nil {
+		return nil, fmt.Errorf("stack: queue %s: %w", o.gunQueue(), err)
+	}
+	s.gunQueue = aws.ToString(queue.QueueUrl)
 	if o.hasMedia() {
 		if err := s.makeMedia(ctx); err != nil {
 			return nil, fmt.Errorf("stack: %w", err)
@@ -100,6 +108,12 @@ func (s *Stack) serveSample(ctx context.Context) error {
 // Table is the name of the DynamoDB table.
 func (o Options) Table() string { return o.Name + "-state" }
 
+func (o Options) gunQueue() string { return o.Name + "-gun" }
+
+// GunQueue is the URL of the queue that starts the function gunsync, as nothing does
+// here by itself.
+func (s *Stack) GunQueue() string { return s.gunQueue }
+
 // Environ is what the functions find in their environment, as NAME=value.
 func (s *Stack) Environ(ctx context.Context) ([]string, error) {
 	keys, err := s.opt.AWS.Credentials.Retrieve(ctx)
@@ -112,9 +126,11 @@ func (s *Stack) Environ(ctx context.Context) ([]string, error) {
 		"AWS_SECRET_ACCESS_KEY=" + keys.SecretAccessKey,
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ENDPOINT_URL_DYNAMODB=" + s.opt.DynamoDB,
+		"AWS_ENDPOINT_URL_SQS=" + s.opt.SQS,
 		"OPENSEARCH_ENDPOINT=" + s.opt.OpenSearch,
 		"OPENSEARCH_INDEX=" + s.opt.Name,
 		"STATE_TABLE=" + s.opt.Table(),
+		"GUN_QUEUE_URL=" + s.gunQueue,
 		"ARWEAVE_GATEWAYS=" + s.gateways,
 	}
 	if s.bootstrap != "" {
@@ -142,7 +158,7 @@ func Delete(ctx context.Context, o Options) error {
 	if errors.As(err, &absent) {
 		err = nil
 	}
-	return errors.Join(err, deleteIndexes(ctx, o), deleteMedia(ctx, o))
+	return errors.Join(err, deleteQueues(ctx, o, o.gunQueue()), deleteIndexes(ctx, o), deleteMedia(ctx, o))
 }
 
 // deleteIndexes removes the indexes of this name; the name has no wildcards in it.

@@ -8,7 +8,7 @@
 // removes. The files are ordinary ones, readable with any tool; a file that
 // somebody else put there is not an object unless its name and place are right.
 //
-// A Put holds 128 KiB; a List holds as many names as it may return, and reads each
+// A Put holds 256 KiB, and 1 MiB when the body is longer than that; a List holds as many names as it may return, and reads each
 // folder xx once per page.
 package files
 

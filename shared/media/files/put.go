@@ -6,17 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"oipnode/shared/media"
 )
-
-// bufferSize is what a Put reads at a time.
-const bufferSize = 128 << 10
 
 // Put implements media.Store.
 func (s *Store) Put(ctx context.Context, u media.Upload) (media.Stored, error) {
@@ -77,31 +72,6 @@ func (s *Store) fill(ctx context.Context, temp *os.File, u media.Upload, limit i
 		stored.Name = media.ContentName(u.Name, stored.SHA256)
 	}
 	return stored, ctx.Err()
-}
-
-// copyBody writes the body into the file and the hash. An error of the body is in
-// the chain of what it returns; one of the file is media.ErrUnavailable.
-func copyBody(ctx context.Context, file io.Writer, body io.Reader, sum hash.Hash, limit int64) (size int64, err error) {
-	buffer := make([]byte, bufferSize)
-	for {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		n, err := body.Read(buffer)
-		if size += int64(n); size > limit {
-			return 0, fmt.Errorf("%w: more than %d bytes", media.ErrTooLarge, limit)
-		}
-		sum.Write(buffer[:n])
-		if _, err := file.Write(buffer[:n]); err != nil {
-			return 0, fmt.Errorf("%w: %w", media.ErrUnavailable, err)
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return size, nil
-		case err != nil:
-			return 0, fmt.Errorf("read the body: %w", err)
-		}
-	}
 }
 
 // publish gives a complete file its name, and makes that durable. moved says that
