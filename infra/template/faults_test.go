@@ -81,7 +81,7 @@ func TestFaults(t *testing.T) {
 		{"a queue that Lambda cannot read", "sqs:GetQueueAttributes, sqs:ReceiveMessage", "sqs:GetQueueAttributes", "does not allow sqs:ReceiveMessage"},
 
 		{"jobs in batches", "BatchSize: 1 #", "BatchSize: 10 #", "share the time of one call"},
-		{"jobs that come all again", "BatchSize: 1 # each file has the whole time of an invocation\n            FunctionResponseTypes: [ReportBatchItemFailures]", "BatchSize: 1", "its whole batch come again"},
+		{"jobs that come all again", "BatchSize: 1 # each file has the whole time of an invocation\n            FunctionResponseTypes: [ReportBatchItemFailures]", "BatchSize: 1", "the pause after a failed try"},
 		{"a job that waits", "BatchSize: 1 #", "MaximumBatchingWindowInSeconds: 5\n            BatchSize: 1 #", "need not wait"},
 		{"a queue by URL", "Queue: !GetAtt MediaQueue.Arn", "Queue: !Ref MediaQueue", "MediaQueue is given by its URL"},
 		{"a queue without dead letters", "Queue: !GetAtt MediaQueue.Arn", "Queue: !GetAtt FailureQueue.Arn", "its queue FailureQueue has no dead letters"},
