@@ -51,10 +51,6 @@ func peerID(base string) string {
 
 func seenKey(peer, soul string) state.Key {
 	return state.Key{Space: spaceSeen, ID: peer + "/" + hashed(soul)}
-
-// IsProcessed reports whether a row of the state store is that of a processed id: for
-// whoever counts what has expired.
-func IsProcessed(k state.Key) bool { return k.Space == spaceSeen }
 }
 
 // IsProcessed reports whether a row of the state store is that of a processed id: for
