@@ -45,8 +45,8 @@ reproducible: build-lambda # the functions are the same bytes when they are buil
 	done
 
 # The targets that sam build calls, one for each function of the template.
-.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-MaintenanceFunction
-build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-MaintenanceFunction:
+.PHONY: build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-GunsyncFunction build-MaintenanceFunction
+build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFunction build-GunsyncFunction build-MaintenanceFunction:
 	name=$$(echo $(@:build-%Function=%) | tr A-Z a-z); \
 	GOARCH=arm64 $(LAMBDABUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$$name
 

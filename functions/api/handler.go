@@ -9,6 +9,7 @@ import (
 	"oipnode/shared/apigw"
 	"oipnode/shared/assembly"
 	"oipnode/shared/function"
+	"oipnode/shared/pace"
 	"oipnode/shared/voice"
 )
 
@@ -60,10 +61,31 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	sync, err := l.gunSync(stores)
+	if err != nil {
+		return nil, err
+	}
 	l.api = api.New(api.Options{
-		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, Version: assembly.Version,
+		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, GunSync: sync, Version: assembly.Version,
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer,
 		Metrics: l.parts.Metrics, Log: l.parts.Log,
 	})
 	return l.api, nil
+}
+
+// gunSync is the sync that the function gunsync runs; nil when there is none. A wish for
+// a pass is a message to that function.
+func (l *lazy) gunSync(stores function.Stores) (*api.GunSync, error) {
+	c := l.parts.Config
+	if !assembly.Syncs(c.Gun) || c.AWS.GunQueueURL == "" {
+		return nil, nil
+	}
+	queue, err := l.parts.Queue(c.AWS.GunQueueURL)
+	if err != nil {
+		return nil, err
+	}
+	return &api.GunSync{
+		Settings: assembly.Syncing(c, stores.Records, stores.State),
+		Force:    func(ctx context.Context) error { return pace.Force(ctx, queue) },
+	}, nil
 }

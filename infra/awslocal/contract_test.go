@@ -67,6 +67,7 @@ func TestContract(t *testing.T) {
 	if different > 0 {
 		t.Errorf("%d of %d answers differ", different, len(requests))
 	}
+	compareTalk(t, node, gateway.URL)
 }
 
 // startNode runs the local node on the sample chain until it has indexed all of it.

@@ -141,11 +141,12 @@ func text(answer []byte) string {
 // TestArm64 runs the functions as they ship, for arm64, under qemu.
 func TestArm64(t *testing.T) {
 	qemu := present(t, "qemu for arm64", "QEMU_AARCH64", "qemu-aarch64-static")
-	d := deploy(t)
+	d := deploy(t, "GUN_EXTERNAL_PEERS="+gunPeer(t, nil).URL())
 	dir := t.TempDir()
 	for _, c := range []struct{ function, event, want string }{
 		{"keepdb", "keepdb.json", `"complete":true`}, {"cacherefresh", "cacherefresh.json", `"refreshed":true`},
-		{"maintenance", "maintenance-stats.json", `"cycles":1`}, {"api", "api-get.json", `"statusCode":200`},
+		{"maintenance", "maintenance-stats.json", `"cycles":1`}, {"expiry", "expiry.json", `{"batchItemFailures":[]}`}, {"api", "api-get.json", `"statusCode":200`},
+		{"gunsync", "gunsync.json", `"indexed":3`},
 	} {
 		program, script := filepath.Join(dir, c.function), filepath.Join(dir, c.function+".sh")
 		build := exec.Command("make", "--no-print-directory", "-C", "../..", "build-"+strings.ToUpper(c.function[:1])+c.function[1:]+"Function", "ARTIFACTS_DIR="+program)

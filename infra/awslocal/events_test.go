@@ -23,7 +23,7 @@ type cycle struct {
 // TestEvents hands every file of the folder events to the very binary of its function,
 // over real engines, in the order in which they make sense.
 func TestEvents(t *testing.T) {
-	d := deploy(t)
+	d := deploy(t, "GUN_EXTERNAL_PEERS="+gunPeer(t, nil).URL())
 	tested := make(map[string]bool)
 	use := func(name string) []byte {
 		tested[name] = true
@@ -84,6 +84,27 @@ func TestEvents(t *testing.T) {
 		t.Errorf("re-indexed %d of %d documents, %d are there", rebuilt.Documents, stats.Records.Documents, documents(d))
 	}
 
+	syncSamples(d, use)
+
+	expiry := d.start("expiry")
+	before := make(map[string]float64)
+	for _, c := range []struct {
+		event                             string
+		dialogues, processed, jobs, other float64 // counted
+	}{
+		{"expiry.json", 1, 1, 1, 3},
+		{"expiry-delete.json", 0, 0, 0, 0}, // what a user deletes did not expire
+	} {
+		if r := d.invoke(expiry, use(c.event), nil); string(r.Payload) != `{"batchItemFailures":[]}` {
+			t.Errorf("%s: %s", c.event, r.Payload)
+		}
+		for metric, want := range map[string]float64{"DialogueExpiries": c.dialogues, "ProcessedExpiries": c.processed, "JobExpiries": c.jobs, "OtherExpiries": c.other} {
+			if got := d.log.counted(metric) - before[metric]; got != want {
+				t.Errorf("%s: %s is %v, want %v", c.event, metric, got, want)
+			}
+			before[metric] += want
+		}
+	}
 	api := d.start("api")
 	files, err := filepath.Glob("../../events/*.json")
 	if err != nil {
@@ -91,7 +112,7 @@ func TestEvents(t *testing.T) {
 	}
 	for _, file := range files {
 		name := filepath.Base(file)
-		if tested[name] {
+		if tested[name] || name == "expiry-malformed.json" { // that one is logged: TestMalformedEvents
 			continue
 		}
 		if !strings.HasPrefix(name, "api-") {
@@ -126,6 +147,9 @@ func TestMalformedEvents(t *testing.T) {
 		{"keepdb", `[]`, "JSON object"},
 		{"keepdb", `"now"`, "JSON object"},
 		{"cacherefresh", `{"force":"yes"}`, "force"},
+		{"expiry", `{}`, "the Records of a table's stream"},
+		{"expiry", `{"Records":"none"}`, "the Records of a table's stream"},
+		{"expiry", `[]`, "the Records of a table's stream"},
 		{"maintenance", `{}`, "allowed: stats, rescan, reindex"},
 		{"maintenance", `{"task":"drop"}`, "allowed: stats, rescan, reindex"},
 		{"maintenance", `{"task":"rescan","from":9}`, "needs from and to"},
@@ -147,6 +171,17 @@ func TestMalformedEvents(t *testing.T) {
 			t.Errorf("%s %s logged %q", c.function, c.event, lines)
 		}
 		s.Close()
+	}
+	// A record that is none of the stream holds nobody up, and leaves one line.
+	logged := len(d.log.errorLines())
+	var answer failures
+	d.invoke(d.start("expiry"), event(t, "expiry-malformed.json"), &answer)
+	lines := d.log.errorLines()[logged:]
+	if len(answer.BatchItemFailures) != 0 || len(lines) != 1 || !strings.Contains(lines[0], `"records":2`) || !strings.Contains(lines[0], "NEW_AND_OLD_IMAGES") {
+		t.Errorf("malformed records: %+v, logged %q", answer, lines)
+	}
+	if d.log.counted("ProcessedExpiries") != 1 {
+		t.Errorf("the good record beside them was not counted: %s", d.log)
 	}
 	// The gateway's events are answered, whatever they are.
 	api := d.start("api")

@@ -82,7 +82,7 @@ type deployment struct {
 func deploy(t testing.TB, env ...string) *deployment {
 	t.Helper()
 	o := stack.Options{
-		AWS: engines.DynamoDB.AWS(t), DynamoDB: engines.DynamoDB.URL(t), OpenSearch: engines.OpenSearch.URL(t),
+		AWS: engines.DynamoDB.AWS(t), DynamoDB: engines.DynamoDB.URL(t), OpenSearch: engines.OpenSearch.URL(t), SQS: engines.SQS.URL(t),
 		Name: "awslocal-" + strings.ToLower(rand.Text()[:10]), Listen: "127.0.0.1:0",
 	}
 	s, err := stack.New(t.Context(), o)

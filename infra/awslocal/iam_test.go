@@ -1,16 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
+	"time"
 
 	"oipnode/infra/iam"
 	"oipnode/infra/lambdalocal/sandbox"
 	"oipnode/infra/template"
+	"oipnode/shared/state"
 )
 
 // parameters is a Parameter Store with one parameter.
@@ -43,6 +45,7 @@ func (d *deployment) record(name string, r *iam.Recorder) *sandbox.Sandbox {
 		engine, variable string
 	}{
 		{iam.DynamoDB, d.options.DynamoDB, "AWS_ENDPOINT_URL_DYNAMODB"},
+		{iam.SQS, d.options.SQS, "AWS_ENDPOINT_URL_SQS"},
 		{iam.OpenSearch, d.options.OpenSearch, "OPENSEARCH_ENDPOINT"},
 		{iam.SSM, parameters(d.TB), "AWS_ENDPOINT_URL_SSM"},
 	} {
@@ -73,7 +76,8 @@ func TestPermissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := deployed.Actions()
-	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt")
+	peer := gunPeer(t, nil)
+	d := deploy(t, "JWT_SECRET_PARAMETER=/oipnode/jwt", "GUN_RELAY_URL="+peer.URL(), "GUN_CACHE_MAX_AGE=1000")
 	seen := make(map[string]*iam.Recorder)
 	for _, f := range deployed.Functions() {
 		seen[f.Name] = iam.NewRecorder()
@@ -85,7 +89,9 @@ func TestPermissions(t *testing.T) {
 		}
 		return d.record(name, seen[name])
 	}
-	// A new deployment, the first history, an idle cycle, and a rescan.
+	// In a new deployment the sync may come first.
+	everyPass(d, start("gunsync"), peer)
+	// The first history, an idle cycle, and a rescan.
 	keepdb, maintenance := start("keepdb"), start("maintenance")
 	for range 2 {
 		d.invoke(keepdb, event(t, "keepdb.json"), nil)
@@ -100,10 +106,43 @@ func TestPermissions(t *testing.T) {
 		d.invoke(refresh, []byte(`{"force":true}`), nil)
 	}
 	d.invoke(maintenance, event(t, "maintenance-reindex.json"), nil)
+	// Every route of the API, with dialogues from their start to their end.
 	api := start("api")
+	url := serve(t, func(ctx context.Context, event []byte) ([]byte, error) {
+		r, err := api.Invoke(ctx, event)
+		return r.Payload, err
+	})
 	for _, path := range []string{"/api/records", "/api/records/recordTypes", "/api/templates", "/api/creators", "/api/organizations", "/api/health", "/api/health/keepdb"} {
-		e := strings.ReplaceAll(string(event(t, "api-get.json")), `"/api/records"`, `"`+path+`"`)
-		d.invoke(api, []byte(e), nil)
+		if status, err := call(t.Context(), "GET", url+path, "", nil); err != nil || status != http.StatusOK {
+			t.Errorf("%s: %d, %v", path, status, err)
+		}
+	}
+	if status := forceSync(t, url); status != http.StatusAccepted {
+		t.Errorf("a wish for a sync: %d", status)
+	}
+	dialogue, stream := begin(t, url)
+	other, _ := begin(t, url)
+	for _, q := range []struct{ method, url, body string }{
+		{"POST", dialogue + "/events", `{"event":"textChunk"}`}, {"POST", dialogue + "/events", `{"event":"textChunk"}`},
+		{"GET", dialogue + "/events", ""}, {"GET", dialogue, ""}, {"GET", stream, ""}, {"GET", url + "/api/voice/active-dialogues", ""},
+		{"DELETE", dialogue, ""}, {"GET", stream, ""}, {"DELETE", other, ""},
+	} {
+		if status, err := call(t.Context(), q.method, q.url, q.body, nil); err != nil || status >= 300 {
+			t.Errorf("%s %s: %d, %v", q.method, q.url, status, err)
+		}
+	}
+	// The time to live has removed dialogues: one with an event, and one with several.
+	k := d.tell(d.open(), time.Hour)
+	expiry := start("expiry")
+	for events := 1; events <= 2; events++ {
+		id := k.talk(events)
+		if err := k.store.Commit(t.Context(), state.Delete(state.Key{Space: "voice:" + id, ID: "dialogue"})); err != nil {
+			t.Fatal(err)
+		}
+		d.invoke(expiry, eventOf(t, []map[string]any{removal(t, id, events)}), nil)
+		if n := k.rows(id); n != 0 {
+			t.Errorf("%d rows are left", n)
+		}
 	}
 	for name, r := range seen {
 		for _, difference := range iam.Compare(name, allowed[name], r) {

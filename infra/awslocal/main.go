@@ -1,13 +1,13 @@
 // Command awslocal runs another command beside a deployment on this machine: the table
-// in DynamoDB Local, indexes in OpenSearch, and a gateway that serves the sample chain
-// (package stack). The environment that the functions would have on AWS is written into
+// in DynamoDB Local, a queue, indexes in OpenSearch, and a gateway that serves the sample
+// chain (package stack). The environment that the functions would have on AWS is written into
 // a file for lambdalocal.
 //
 //	awslocal -env build/stack.env -- build/lambdalocal invoke -env build/stack.env …
-//	awslocal -delete                     removes the table and the indexes
+//	awslocal -delete                     removes the table, the queue and the indexes
 //
-// The engines are found by OPENSEARCH_ENDPOINT and AWS_ENDPOINT_URL_DYNAMODB (make
-// engines). The exit code is that of the command.
+// The engines are found by OPENSEARCH_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB and
+// AWS_ENDPOINT_URL_SQS (make engines). The exit code is that of the command.
 package main
 
 import (
@@ -43,18 +43,18 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) int {
 	flags := flag.NewFlagSet("awslocal", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	o := stack.Options{OpenSearch: getenv("OPENSEARCH_ENDPOINT"), DynamoDB: getenv("AWS_ENDPOINT_URL_DYNAMODB")}
-	flags.StringVar(&o.Name, "name", "oipnode-local", "`beginning` of the names of the table and the indexes")
+	o := stack.Options{OpenSearch: getenv("OPENSEARCH_ENDPOINT"), DynamoDB: getenv("AWS_ENDPOINT_URL_DYNAMODB"), SQS: getenv("AWS_ENDPOINT_URL_SQS")}
+	flags.StringVar(&o.Name, "name", "oipnode-local", "`beginning` of the names of the table, the queue and the indexes")
 	flags.StringVar(&o.Gateways, "gateways", "", "live gateways, comma-separated, in place of the sample chain")
 	flags.StringVar(&o.Listen, "sample", "127.0.0.1:0", "`address` at which the sample chain is served")
 	env := flags.String("env", "", "`file` that gets the functions' environment")
-	remove := flags.Bool("delete", false, "remove the table and the indexes, and run nothing")
+	remove := flags.Bool("delete", false, "remove the table, the queue and the indexes, and run nothing")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
 	switch {
-	case o.OpenSearch == "" || o.DynamoDB == "":
-		fmt.Fprintln(stderr, "awslocal: OPENSEARCH_ENDPOINT and AWS_ENDPOINT_URL_DYNAMODB must be set: make engines starts both, and build/engines/env has them")
+	case o.OpenSearch == "" || o.DynamoDB == "" || o.SQS == "":
+		fmt.Fprintln(stderr, "awslocal: OPENSEARCH_ENDPOINT, AWS_ENDPOINT_URL_DYNAMODB and AWS_ENDPOINT_URL_SQS must be set: make engines starts all, and build/engines/env has them")
 		return exitUsage
 	case strings.Trim(o.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || o.Name == "":
 		fmt.Fprintf(stderr, "awslocal: -name is %q; allowed: lower-case letters, digits and dashes\n", o.Name)

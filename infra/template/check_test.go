@@ -43,6 +43,7 @@ func (t *Template) faults(repository fs.FS) []string {
 	c.schedules()
 	c.streams()
 	c.queues()
+	c.messages()
 	c.table()
 	c.bucket()
 	c.domain()

@@ -193,7 +193,7 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	}
-	if scheduled != 2 {
+	if scheduled != 3 {
 		t.Errorf("%d schedules", scheduled)
 	}
 	for name, task := range map[string]string{"maintenance-stats.json": maintenance.TaskStats, "maintenance-rescan.json": maintenance.TaskRescan} {

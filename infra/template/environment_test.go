@@ -31,16 +31,7 @@ var notOnAWS = map[string]string{
 	"DATA_DIR":                        "nothing is kept in files",
 
 	// These belong to what no function does yet, so that setting them would do nothing.
-	"DISABLE_GUN_RELAY_PROXY":   "no function synchronizes with GUN",
-	"GUN_CACHE_MAX_AGE":         "no function synchronizes with GUN",
-	"GUN_EXTERNAL_PEERS":        "no function synchronizes with GUN",
-	"GUN_NODE_ID_OVERRIDE":      "no function synchronizes with GUN",
-	"GUN_REGISTRY_ROOT":         "no function synchronizes with GUN",
-	"GUN_RELAY_URL":             "no function synchronizes with GUN",
-	"GUN_SYNC_ENABLED":          "no function synchronizes with GUN",
-	"GUN_SYNC_INTERVAL":         "no function synchronizes with GUN",
-	"GUN_SYNC_PRIVATE_RECORDS":  "no function synchronizes with GUN",
-	"GUN_SYNC_TRUSTED_NODES":    "no function synchronizes with GUN",
+	"DISABLE_GUN_RELAY_PROXY":   "the API passes nothing through to a relay",
 	"MAX_GOROUTINES":            "no function shows a health of the process",
 	"MEMORY_CRITICAL_THRESHOLD": "no function shows a health of the process",
 	"MEMORY_WARNING_THRESHOLD":  "no function shows a health of the process",

@@ -12,7 +12,8 @@ var whole = []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 // name, asks for.
 var forService = []string{
 	"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
-	"kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage",
+	"kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents",
+	"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage",
 	"xray:PutTelemetryRecords", "xray:PutTraceSegments",
 }
 

@@ -15,7 +15,8 @@ const (
 	gatewayLimit = 30 * time.Second
 	// functionLimit is the longest that Lambda lets a function run.
 	functionLimit = 15 * time.Minute
-	// eventAge is how old a schedule's event may become: less than any interval.
+	// eventAge is how old a schedule's event may become, in seconds, unless its interval
+	// is shorter: then that long.
 	eventAge = 240
 )
 
@@ -69,8 +70,9 @@ func (c *checker) schedules() {
 			what string
 			v    any
 		}{{"RetryPolicy", at(e.properties, "RetryPolicy")}, {"EventInvokeConfig", e.function.properties["EventInvokeConfig"]}} {
-			if age, _ := at(place.v, "MaximumEventAgeInSeconds").(int); age != eventAge {
-				c.fault("%s: %s: MaximumEventAgeInSeconds is %d, must be %d", id, place.what, age, eventAge)
+			oldest := min(eventAge, int(max(interval, time.Minute).Seconds()))
+			if age, _ := at(place.v, "MaximumEventAgeInSeconds").(int); age != oldest {
+				c.fault("%s: %s: MaximumEventAgeInSeconds is %d, must be %d", id, place.what, age, oldest)
 			}
 			if retries, ok := at(place.v, "MaximumRetryAttempts").(int); !ok || retries != 0 {
 				c.fault("%s: %s: MaximumRetryAttempts must be 0: the next event does the work", id, place.what)

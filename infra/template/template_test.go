@@ -105,7 +105,7 @@ func TestFunctions(t *testing.T) {
 		}
 	}
 	want := map[string]setting{
-		"api": {29 * time.Second, 256}, "cacherefresh": {2 * time.Minute, 256}, "expiry": {5 * time.Minute, 256},
+		"api": {29 * time.Second, 256}, "cacherefresh": {2 * time.Minute, 256}, "expiry": {5 * time.Minute, 256}, "gunsync": {50 * time.Second, 256},
 		"keepdb": {270 * time.Second, 512}, "maintenance": {15 * time.Minute, 512},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -118,7 +118,7 @@ func TestFunctions(t *testing.T) {
 
 func TestActions(t *testing.T) {
 	actions := load(t).Actions()
-	if len(actions) != 5 {
+	if len(actions) != 6 {
 		t.Fatalf("%d functions", len(actions))
 	}
 	for name, own := range actions {

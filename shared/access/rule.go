@@ -29,3 +29,18 @@ func Rule(v Viewer, organizations ...string) records.Cond {
 	}
 	return records.All{levels, records.Not{Cond: records.Is(records.FieldHidden, "true")}}
 }
+
+// Owned is the condition under which a document is the viewer's own (spec records-api
+// section 3): named so by the document, by its soul, or by the key that signed it. It
+// holds for nothing when nobody is signed in. What is owned can be read, so Rule holds
+// wherever Owned does.
+func Owned(v Viewer) records.Cond {
+	var own records.Any
+	if owners := v.owners(); owners != nil {
+		own = append(own, records.Is(records.FieldOwner, owners...))
+	}
+	if v.Authenticated && v.signerDID != "" {
+		own = append(own, records.Is(records.FieldCreatorDID, v.signerDID))
+	}
+	return records.All{own, records.Not{Cond: records.Is(records.FieldHidden, "true")}}
+}

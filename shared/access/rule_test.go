@@ -146,14 +146,7 @@ func readable(record object, v Viewer) bool {
 	}
 	key := v.PublicKey
 	honest := key != "" && !strings.Contains(key, ":") // neither a soul prefix nor a DID
-	owners := []any{access["owner_public_key"], access["created_by"], session["owner_public_key"], session["owner_pubkey"], part(envelope, "creator")["publicKey"]}
-	if honest && slices.Contains(owners, any(key)) {
-		return true
-	}
-	if honest && strings.HasPrefix(envelope["did"].(string), "did:gun:"+prefixOf(key)+":") {
-		return true
-	}
-	if strings.HasSuffix(v.Email, "@"+domain) && part(envelope, "creator")["didAddress"] == wallets["wallet"] {
+	if owned(record, v) {
 		return true
 	}
 	var readers []any
@@ -177,6 +170,26 @@ func readable(record object, v Viewer) bool {
 		}
 	}
 	return false
+}
+
+// owned is the same section's rule of ownership, of a document that is not hidden.
+func owned(record object, v Viewer) bool {
+	part := func(in any, name string) object { o, _ := in.(object)[name].(object); return o }
+	data, envelope := part(record, "data"), part(record, "oip")
+	access, session := part(data, "accessControl"), part(data, "conversationSession")
+	if !v.Authenticated || envelope["hidden"] == true {
+		return false
+	}
+	key := v.PublicKey
+	honest := key != "" && !strings.Contains(key, ":")
+	owners := []any{access["owner_public_key"], access["created_by"], session["owner_public_key"], session["owner_pubkey"], part(envelope, "creator")["publicKey"]}
+	if honest && slices.Contains(owners, any(key)) {
+		return true
+	}
+	if honest && strings.HasPrefix(envelope["did"].(string), "did:gun:"+prefixOf(key)+":") {
+		return true
+	}
+	return strings.HasSuffix(v.Email, "@"+domain) && part(envelope, "creator")["didAddress"] == wallets["wallet"]
 }
 
 // viewers are all the kinds of caller, honest and not.
@@ -206,7 +219,7 @@ func TestRule(t *testing.T) {
 		s.add(t, oip.KindOrganization, o)
 	}
 	organizations := NewOrganizations(s, nil, nil)
-	seen := make(map[bool]int)
+	seen, mines := make(map[bool]int), 0
 	for n := range 6000 {
 		record := randomRecord(rng, n)
 		one := &shelf{}
@@ -225,10 +238,21 @@ func TestRule(t *testing.T) {
 				t.Fatalf("seed %d, record %d: %+v may read = %v, want %v\n%s", seed, n, v, got, want, one.documents[0].stored.JSON)
 			}
 			seen[got]++
+			own := Owned(v)
+			if err := records.CheckCond(own); err != nil {
+				t.Fatalf("no store takes the rule of ownership of %+v: %v", v, err)
+			}
+			mine, want := holds(own, one.documents[0].projection), owned(record, v)
+			if mine != want || mine && !got {
+				t.Fatalf("seed %d, record %d: it is %+v's = %v, want %v, readable %v\n%s", seed, n, v, mine, want, got, one.documents[0].stored.JSON)
+			}
+			if mine {
+				mines++
+			}
 		}
 	}
-	if seen[true] < 5000 || seen[false] < 5000 {
-		t.Errorf("%d readable and %d unreadable cases prove too little", seen[true], seen[false])
+	if seen[true] < 5000 || seen[false] < 5000 || mines < 2000 {
+		t.Errorf("%d readable, %d unreadable and %d owned cases prove too little", seen[true], seen[false], mines)
 	}
 }
 

@@ -20,9 +20,11 @@ import (
 	"time"
 
 	"oipnode/shared/access"
+	"oipnode/shared/config"
 	"oipnode/shared/errs"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
+	"oipnode/shared/relay"
 	"oipnode/shared/state"
 	"oipnode/shared/voice"
 )
@@ -36,6 +38,14 @@ type Options struct {
 	Auth *access.Authenticator
 	// Voice keeps the dialogues; nil means that there are none.
 	Voice *voice.Dialogues
+	// GunSync is the sync with GUN peers; nil means that there is none.
+	GunSync *GunSync
+	// Relay passes calls through to the node's own GUN relay; nil means that there is
+	// none, or that the operator does not want it.
+	Relay *relay.Relay
+	// Operations says who may clear caches and force cycles, besides the bearers of a
+	// token with isAdmin; nobody by default.
+	Operations config.Operations
 	// Version is the node's version, for the health page.
 	Version string
 	// StartHeight is the first block that the node indexes.
@@ -89,6 +99,7 @@ type server struct {
 	opt           Options
 	organizations *access.Organizations
 	progress      progress
+	caches        []cache
 }
 
 // methods are the handlers of one path. HEAD is served by GET's, and OPTIONS by
@@ -98,21 +109,27 @@ type methods map[string]http.Handler
 // New makes the handler. It starts nothing and holds nothing open.
 func New(o Options) http.Handler {
 	o = o.withDefaults()
-	s := &server{opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log)}
+	s := &server{opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log), caches: []cache{processed{o.State}}}
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
-		"/api/records":             {http.MethodGet: s.json(s.records)},
-		"/api/records/recordTypes": {http.MethodGet: s.json(s.recordTypes)},
-		"/api/templates":           {http.MethodGet: s.json(s.templates)},
-		"/api/creators":            {http.MethodGet: s.json(s.creators)},
-		"/api/organizations":       {http.MethodGet: s.json(s.organizationList)},
-		"/api/health":              {http.MethodGet: s.json(s.health)},
-		"/api/health/keepdb":       {http.MethodGet: s.json(s.keepdb)},
+		"/api/records":                   {http.MethodGet: s.json(s.records)},
+		"/api/records/recordTypes":       {http.MethodGet: s.json(s.recordTypes)},
+		"/api/templates":                 {http.MethodGet: s.json(s.templates)},
+		"/api/creators":                  {http.MethodGet: s.json(s.creators)},
+		"/api/organizations":             {http.MethodGet: s.json(s.organizationList)},
+		"/api/records/deleteRecord":      {http.MethodPost: s.json(s.deleteRecord)},
+		"/api/health":                    {http.MethodGet: s.json(s.health)},
+		"/api/health/keepdb":             {http.MethodGet: s.json(s.keepdb)},
+		"/api/health/gun-sync":           {http.MethodGet: s.json(s.gunSync)},
+		"/api/health/gun-sync/force":     {http.MethodPost: s.operation(s.gunSyncForce)},
+		"/api/health/memory/clear-cache": {http.MethodPost: s.operation(s.clearCache)},
 	} {
 		mux.Handle(path, s.route(m))
 	}
-	for path, m := range s.voiceRoutes() {
-		mux.Handle(path, s.route(m))
+	for _, routes := range []map[string]methods{s.voiceRoutes(), s.relayRoutes()} {
+		for path, m := range routes {
+			mux.Handle(path, s.route(m))
+		}
 	}
 	if o.Console != nil {
 		page := s.route(methods{http.MethodGet: o.Console})

@@ -64,7 +64,9 @@ var (
 	TooMany          = &Kind{429, "too_many_requests", Transient, "too many requests, try again later"}
 	// Internal is also the kind of every error that has none. It counts as
 	// transient: a failure that nobody understood must not cost a record.
-	Internal    = &Kind{500, "internal", Transient, "internal error"}
+	Internal = &Kind{500, "internal", Transient, "internal error"}
+	// BadGateway: a server that this node asks on the caller's behalf failed.
+	BadGateway  = &Kind{502, "bad_gateway", Transient, "a server that was asked for this failed"}
 	Unavailable = &Kind{503, "unavailable", Transient, "not available at the moment, try again later"}
 	Timeout     = &Kind{504, "timeout", Transient, "this took too long"}
 )

@@ -35,6 +35,7 @@ func TestTable(t *testing.T) {
 		{errs.TooMany, http.StatusTooManyRequests, "too_many_requests", errs.Transient},
 		{errs.Internal, http.StatusInternalServerError, "internal", errs.Transient},
 		{errs.Unavailable, http.StatusServiceUnavailable, "unavailable", errs.Transient},
+		{errs.BadGateway, http.StatusBadGateway, "bad_gateway", errs.Transient},
 		{errs.Timeout, http.StatusGatewayTimeout, "timeout", errs.Transient},
 	} {
 		t.Run(c.code, func(t *testing.T) {
@@ -182,7 +183,7 @@ func TestReadmeListsEveryKind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range []*errs.Kind{errs.Invalid, errs.Unauthorized, errs.Forbidden, errs.NotFound, errs.MethodNotAllowed, errs.Conflict,
-		errs.TooLarge, errs.TooMany, errs.Internal, errs.Unavailable, errs.Timeout} {
+		errs.TooLarge, errs.TooMany, errs.Internal, errs.BadGateway, errs.Unavailable, errs.Timeout} {
 		if row := fmt.Sprintf("\n| %d | `%s` | ", errs.Status(k), errs.Code(k)); !strings.Contains(string(readme), row) {
 			t.Errorf("the README has no row that begins with %q", row[1:])
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/opensearch-project/opensearch-go/v2/signer"
 	"github.com/opensearch-project/opensearch-go/v2/signer/awsv2"
@@ -19,6 +20,8 @@ import (
 	"oipnode/shared/access"
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
+	"oipnode/shared/jobs"
+	"oipnode/shared/jobs/sqs"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/records/opensearch"
@@ -104,6 +107,15 @@ func (p *Parts) openRecords(ctx context.Context) (records.Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Queue is the SQS queue at an address, for who only sends. Nothing is asked of it yet.
+func (p *Parts) Queue(url string) (jobs.Queue, error) {
+	q, err := sqs.New(sqs.Options{Client: awssqs.NewFromConfig(p.aws), URL: url})
+	if err != nil {
+		return nil, err // not q: an interface that holds a nil pointer is not nil
+	}
+	return q, nil
 }
 
 // retryAfter is when a client may ask again that met a store that could not be opened.

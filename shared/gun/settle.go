@@ -287,16 +287,23 @@ func (c *cycle) recheck(ctx context.Context, r *run, writes []*settled) error {
 func (c *cycle) remember(ctx context.Context, r *run, all []*settled) error {
 	now := c.opt.Now()
 	ops := make([]state.Op, 0, 2*len(all))
-	used := make(map[string]bool, len(all))
+	used, written := make(map[string]bool, len(all)), make(map[state.Key]bool, 2*len(all))
 	ends := make([]time.Time, len(all))
 	for i, s := range all {
 		more, end, err := s.ops(&c.opt, r.peer, now)
 		if err != nil {
 			return err
 		}
-		if ends[i] = end; !used[s.soul] { // a key may be in a Commit once
-			used[s.soul] = true
-			ops = append(ops, more...)
+		ends[i] = end
+		if used[s.soul] { // a key may be in a Commit once
+			continue
+		}
+		used[s.soul] = true
+		for _, op := range more { // the souls of a publisher share a key
+			if !written[op.Item.Key] {
+				written[op.Item.Key] = true
+				ops = append(ops, op)
+			}
 		}
 	}
 	if err := c.commitAll(ctx, ops); err != nil {

@@ -661,3 +661,17 @@ func TestIdleCycleIsCheap(t *testing.T) {
 		t.Errorf("a cycle with one new record reads the state %d times", n)
 	}
 }
+
+// TestRelayOfOnePublisher: many records of one publisher at the node's own relay are
+// settled together, and the publisher is remembered once for all of them.
+func TestRelayOfOnePublisher(t *testing.T) {
+	relay := startPeer(t, guntest.Options{})
+	r := newRig(t)
+	r.opt.Relay = relay.URL()
+	for i := range 5 {
+		relay.Publish(post(signers[0], fmt.Sprint(i), fmt.Sprintf(`{"n":%d}`, i)))
+	}
+	if report := r.run(); report.Counts.Indexed != 5 || report.Counts.Errors != 0 || report.Error != "" {
+		t.Errorf("%+v", report)
+	}
+}

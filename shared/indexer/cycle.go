@@ -35,7 +35,8 @@ type cycle struct {
 	height int64 // the gateway's, at the start of the cycle
 
 	// begun are the items of startKeys as they were when the cycle began. Only the
-	// holder of the lease writes them, and rescan, whose wishes can wait.
+	// holder of the lease writes them, but for the wishes of operators (rescan) and
+	// owners (removals), which can wait.
 	begun             map[state.Key]state.Item
 	checkpoint        Checkpoint
 	checkpointVersion uint64
@@ -119,6 +120,7 @@ func (c *cycle) run(ctx context.Context) error {
 		run  func(context.Context) error
 	}{
 		{"handles", c.resumeHandles},
+		{"removals", c.removals},
 		{"rejudge", c.rejudge},
 		{"bootstrap", c.bootstrap},
 		{"hot", c.hot},

@@ -27,15 +27,17 @@ const (
 	// EntryRejected: judged; not fetched again until its bytes could differ
 	// (another gateway) or the rules change.
 	EntryRejected EntryState = "rejected"
-	// EntryDeleted: its creator deleted it; the tombstone outlives the document.
+	// EntryDeleted: its creator deleted it, or its owner had it removed from this node;
+	// the tombstone outlives the document.
 	EntryDeleted EntryState = "deleted"
 )
 
 // Entry is the kept outcome of an id that is not simply indexed.
 //
 // Invariant 1: every id discovered at or below the checkpoint is in the record
-// store, or has an Entry. An Entry is written before the checkpoint moves over
-// its id, and removed only after its document is durable.
+// store, or has an Entry (or, until the next cycle, the mark of a removal). An Entry
+// is written before the checkpoint moves over its id, and removed only after its
+// document is durable.
 type Entry struct {
 	State EntryState `json:"state"`
 	// Needs are the dependencies that wake a waiting or partial entry, at most maxNeeds.

@@ -39,7 +39,7 @@ const Start = worldStart
 
 // Spaces are all spaces of the state store that the pipeline writes.
 func Spaces() []string {
-	spaces := []string{spaceChain, spaceTx, spaceDue, spaceNeed, spaceRejected, spaceCount, spaceTomb, spaceCreator, spaceRelabel, spaceAudit}
+	spaces := []string{spaceChain, spaceTx, spaceDue, spaceNeed, spaceRejected, spaceCount, spaceTomb, spaceRemoval, spaceCreator, spaceRelabel, spaceAudit}
 	for _, ns := range []namespace{creators, organizations} {
 		for _, s := range []string{spaceClaim, spaceClaimOf, spaceClaimBy, spaceHolder} {
 			spaces = append(spaces, s+string(ns))

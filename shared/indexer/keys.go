@@ -21,6 +21,7 @@ const (
 	spaceRejected = "rejected" // reason/id: the list of rejections
 	spaceCount    = "count"    // counters of the entries by state
 	spaceTomb     = "tomb"     // target/signer: a delete message that was accepted
+	spaceRemoval  = "removal"  // id: a removal by its owner that no cycle has settled yet
 	spaceCreator  = "creator"  // address -> the current registration
 	spaceClaim    = "claim-"   // + namespace: order -> a claim on a handle
 	spaceClaimOf  = "claimof-" // + namespace: transaction -> the order of its claim
@@ -38,10 +39,11 @@ var (
 	keyBootstrap  = state.Key{Space: spaceChain, ID: "bootstrap"}
 	keyGrounds    = state.Key{Space: spaceChain, ID: "grounds"}
 	keyRescan     = state.Key{Space: spaceChain, ID: "rescan"}
+	keyRemovals   = state.Key{Space: spaceChain, ID: "removals"} // there are some in spaceRemoval
 )
 
 // startKeys are read together, in one call, at the start of each cycle.
-var startKeys = []state.Key{keyCheckpoint, keyTimes, keyStatus, keyGateways, keyBootstrap, keyGrounds, keyRescan,
+var startKeys = []state.Key{keyCheckpoint, keyTimes, keyStatus, keyGateways, keyBootstrap, keyGrounds, keyRescan, keyRemovals,
 	sweepKey(creators), sweepKey(organizations)}
 
 // leaseName is the lease that makes a cycle the only writer.
@@ -63,6 +65,8 @@ func rejectedKey(reason oip.Reason, id string) state.Key {
 }
 
 func countKey(name string) state.Key { return state.Key{Space: spaceCount, ID: name} }
+
+func removalKey(id string) state.Key { return state.Key{Space: spaceRemoval, ID: id} }
 
 // tombKey names the tombstone of a target by one signer. Anybody may send a
 // delete message for anything, so the signer is part of the key: when the target

@@ -19,7 +19,10 @@ import (
 
 // tomb is what a tombstone holds.
 type tomb struct {
-	Message string `json:"message"` // a delete message's transaction id
+	Message string `json:"message"` // a delete message's transaction id, or messageHere
+	// By and At say which owner had it removed from this node, and when.
+	By string    `json:"by,omitempty"`
+	At time.Time `json:"at,omitzero"`
 }
 
 // tombOps writes the tombstone of a delete message, and one item per message, so
@@ -27,7 +30,7 @@ type tomb struct {
 func tombOps(v oip.Verified) []state.Op {
 	d := v.Deletion()
 	key := tombKey(d.Target, v.Creator(), d.Template)
-	value, _ := json.Marshal(tomb{v.ID()}) // a struct of text cannot fail
+	value, _ := json.Marshal(tomb{Message: v.ID()}) // a struct of text cannot fail
 	return []state.Op{state.Put(key, value), state.Put(messageKey(key, v.ID()), value)}
 }
 

@@ -21,6 +21,7 @@ type model struct {
 	reasons  map[string]oip.Reason
 	pending  []string // not mined any more
 	verified map[string]oip.Verified
+	removed  map[string]bool // by their owners, from this node
 }
 
 type modelKeys map[string]*rsapss.PublicKey
@@ -43,7 +44,7 @@ func tagOf(tags []oip.Tag, name string) string {
 func (w *world) expect() *model {
 	m := &model{
 		docs: make(map[string]oip.Document), hidden: make(map[string]bool), states: make(map[string]EntryState),
-		reasons: make(map[string]oip.Reason), verified: make(map[string]oip.Verified),
+		reasons: make(map[string]oip.Reason), verified: make(map[string]oip.Verified), removed: w.removed,
 	}
 	var found, elsewhere []oip.Transaction
 	for item := range w.chain.Visible() {
@@ -143,6 +144,9 @@ func (m *model) build() {
 	templates := make(map[string]*oip.Template)
 	tombs := make(map[[3]string]bool)
 	for _, v := range all {
+		if did := oip.DID(v.ID()); m.removed[did] {
+			tombs[[3]string{did, v.Creator(), "delete"}] = true
+		}
 		base := v.OrganizationHandle()
 		if v.Registration() != nil {
 			base = v.Registration().Handle

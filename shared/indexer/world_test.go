@@ -68,6 +68,8 @@ type world struct {
 	templates []template
 	dids      []published
 	bootstrap []string
+	// removed are the DIDs that their owners had removed from the node.
+	removed map[string]bool
 }
 
 type template struct {
@@ -103,7 +105,7 @@ func isDir(path string) bool {
 
 // newWorld makes gateways for an empty chain.
 func newWorld(t testing.TB, seed uint64, gateways int, faults bool) *world {
-	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), clock: newClock(), dir: fastDir(t)}
+	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), clock: newClock(), dir: fastDir(t), removed: make(map[string]bool)}
 	w.chain = gatewaysim.NewChain(worldStart + 60)
 	var gws []*gateway.Gateway
 	for i := range gateways {

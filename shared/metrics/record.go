@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"math"
-	"runtime/metrics"
 	"strings"
 	"time"
 )
@@ -63,18 +62,10 @@ func ledgerState(state string) Gauge {
 // Memory records what the process has of its memory. limit is in bytes; without one,
 // which is 0, only MemoryUsed is recorded.
 func Memory(r Recorder, limit int64) {
-	used := memoryUsed()
+	used := float64(ReadMemory().RSS)
 	r.Set(MemoryUsed, used)
 	if limit > 0 {
 		r.Set(MemoryLimit, float64(limit))
 		r.Set(MemoryPercent, math.Round(used/float64(limit)*1000)/10)
 	}
-}
-
-// memoryUsed is what Go has mapped and not given back, in bytes; files that are mapped
-// into memory are not in it.
-func memoryUsed() float64 {
-	samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	metrics.Read(samples)
-	return max(float64(samples[0].Value.Uint64())-float64(samples[1].Value.Uint64()), 0)
 }

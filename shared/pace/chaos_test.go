@@ -14,7 +14,7 @@ import (
 // passes are closer than the interval, none is missing for long, and the messages do not
 // become more.
 func TestChaos(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(5) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		interval := time.Duration(5+rng.IntN(50)) * time.Second
 		w := newWorld(t)
@@ -37,7 +37,7 @@ func TestChaos(t *testing.T) {
 			}
 		}
 		event := start
-		end := start.Add(2 * time.Hour)
+		end := start.Add(time.Hour)
 		most := 0
 		for w.now.Before(end) {
 			next := event

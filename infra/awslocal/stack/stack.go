@@ -1,6 +1,6 @@
 // Package stack is what surrounds the functions on AWS, made of engines on this
-// machine: the DynamoDB table, a name for the indexes in OpenSearch, and a gateway that
-// serves the sample chain. Its Environ is what the template would set, so that the very
+// machine: the DynamoDB table, a name for the indexes in OpenSearch, a queue, and a gateway
+// that serves the sample chain. Its Environ is what the template would set, so that the very
 // binaries that ship run against it.
 package stack
 
@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"oipnode/infra/sample"
 	"oipnode/shared/gatewaysim"
@@ -24,11 +26,11 @@ import (
 
 // Options are where the engines are.
 type Options struct {
-	// AWS has the region, the keys and the endpoint of DynamoDB.
+	// AWS has the region, the keys and the endpoints of DynamoDB and SQS.
 	AWS aws.Config
-	// DynamoDB and OpenSearch are base URLs.
-	DynamoDB, OpenSearch string
-	// Name begins the names of the table and of the indexes: lower-case letters,
+	// DynamoDB, OpenSearch and SQS are base URLs.
+	DynamoDB, OpenSearch, SQS string
+	// Name begins the names of the table, the queue and the indexes: lower-case letters,
 	// digits and dashes.
 	Name string
 	// Gateways are live gateways, comma-separated; empty means the sample chain.
@@ -43,6 +45,7 @@ type Stack struct {
 	gateway  *http.Server
 	served   chan struct{}
 	gateways string
+	gunQueue string // its URL
 	// bootstrap is the sample's first registration; empty with live gateways.
 	bootstrap string
 }
@@ -54,6 +57,11 @@ func New(ctx context.Context, o Options) (*Stack, error) {
 	if err := dynamo.CreateTable(ctx, dynamodb.NewFromConfig(o.AWS), o.Table()); err != nil {
 		return nil, fmt.Errorf("stack: table %s: %w", o.Table(), err)
 	}
+	queue, err := sqs.NewFromConfig(o.AWS).CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String(o.gunQueue())})
+	if err != nil {
+		return nil, fmt.Errorf("stack: queue %s: %w", o.gunQueue(), err)
+	}
+	s.gunQueue = aws.ToString(queue.QueueUrl)
 	if o.Gateways != "" {
 		return s, nil
 	}
@@ -92,6 +100,12 @@ func (s *Stack) serveSample(ctx context.Context) error {
 // Table is the name of the DynamoDB table.
 func (o Options) Table() string { return o.Name + "-state" }
 
+func (o Options) gunQueue() string { return o.Name + "-gun" }
+
+// GunQueue is the URL of the queue that starts the function gunsync, as nothing does
+// here by itself.
+func (s *Stack) GunQueue() string { return s.gunQueue }
+
 // Environ is what the functions find in their environment, as NAME=value.
 func (s *Stack) Environ(ctx context.Context) ([]string, error) {
 	keys, err := s.opt.AWS.Credentials.Retrieve(ctx)
@@ -104,9 +118,11 @@ func (s *Stack) Environ(ctx context.Context) ([]string, error) {
 		"AWS_SECRET_ACCESS_KEY=" + keys.SecretAccessKey,
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ENDPOINT_URL_DYNAMODB=" + s.opt.DynamoDB,
+		"AWS_ENDPOINT_URL_SQS=" + s.opt.SQS,
 		"OPENSEARCH_ENDPOINT=" + s.opt.OpenSearch,
 		"OPENSEARCH_INDEX=" + s.opt.Name,
 		"STATE_TABLE=" + s.opt.Table(),
+		"GUN_QUEUE_URL=" + s.gunQueue,
 		"ARWEAVE_GATEWAYS=" + s.gateways,
 	}
 	if s.bootstrap != "" {
@@ -115,7 +131,7 @@ func (s *Stack) Environ(ctx context.Context) ([]string, error) {
 	return env, nil
 }
 
-// Close ends the gateway. Table and indexes stay.
+// Close ends the gateway. Table, queue and indexes stay.
 func (s *Stack) Close() error {
 	if s.gateway == nil {
 		return nil
@@ -125,7 +141,7 @@ func (s *Stack) Close() error {
 	return err
 }
 
-// Delete removes the table and the indexes; both may be gone already.
+// Delete removes the table, the queue and the indexes; all may be gone already.
 func Delete(ctx context.Context, o Options) error {
 	table := o.Table()
 	_, err := dynamodb.NewFromConfig(o.AWS).DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table})
@@ -133,7 +149,23 @@ func Delete(ctx context.Context, o Options) error {
 	if errors.As(err, &absent) {
 		err = nil
 	}
-	return errors.Join(err, deleteIndexes(ctx, o))
+	return errors.Join(err, deleteQueue(ctx, o), deleteIndexes(ctx, o))
+}
+
+func deleteQueue(ctx context.Context, o Options) error {
+	client := sqs.NewFromConfig(o.AWS)
+	queue, err := client.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(o.gunQueue())})
+	var absent *sqstypes.QueueDoesNotExist
+	if errors.As(err, &absent) {
+		return nil
+	}
+	if err == nil {
+		_, err = client.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: queue.QueueUrl})
+	}
+	if err != nil {
+		return fmt.Errorf("stack: delete the queue: %w", err)
+	}
+	return nil
 }
 
 // deleteIndexes removes the indexes of this name; the name has no wildcards in it.

@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"oipnode/shared/gun"
+	"oipnode/shared/metrics"
+	"oipnode/shared/state"
+)
+
+// cache is what POST /api/health/memory/clear-cache empties.
+type cache interface {
+	// clear removes entries, some at a time, until none is left or the context ends,
+	// and returns how many there were before and how many are left.
+	clear(ctx context.Context) (before, after int64, err error)
+}
+
+// processed are the ids that the sync with GUN has processed, with whatever belongs to
+// them. They are rows of a table, so clearing them makes the next cycle look at every
+// record again; it frees no memory of this process.
+type processed struct{ store state.Store }
+
+// clear counts what it removes. What is left when its time is over is an estimate: the
+// sync's own number, from when it last read the registries through.
+func (p processed) clear(ctx context.Context) (before, after int64, err error) {
+	removed, err := gun.ClearProcessed(ctx, p.store)
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		return removed, 0, err
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+	defer cancel()
+	h, err := gun.ReadHealth(last, p.store)
+	if err != nil {
+		return removed, 0, err
+	}
+	after = max(h.Status.Processed-removed, 1)
+	return removed + after, after, nil
+}
+
+// answerTime is kept of a request's time for its answer.
+const answerTime = time.Second
+
+// amount is a number of bytes, for machines and for people.
+type amount struct {
+	Bytes int64   `json:"bytes"`
+	MB    float64 `json:"mb"`
+}
+
+func amountOf(bytes int64) amount {
+	const mb = 1 << 20
+	return amount{bytes, float64(bytes*100/mb) / 100}
+}
+
+// memoryInfo is the memory of this process (spec records-api section 5).
+type memoryInfo struct {
+	RSS       amount `json:"rss"`
+	HeapUsed  amount `json:"heapUsed"`
+	HeapTotal amount `json:"heapTotal"`
+	External  amount `json:"external"`
+	Stacks    amount `json:"stacks"`
+}
+
+func memoryNow() memoryInfo {
+	m := metrics.ReadMemory()
+	return memoryInfo{amountOf(m.RSS), amountOf(m.HeapUsed), amountOf(m.HeapTotal), amountOf(m.External), amountOf(m.Stacks)}
+}
+
+// clearedAnswer is what a clearing came to.
+type clearedAnswer struct {
+	Message   string     `json:"message"`
+	CacheSize cacheSize  `json:"cacheSize"`
+	Memory    memoryInfo `json:"memoryAfterClear"`
+	Timestamp time.Time  `json:"timestamp"`
+}
+
+type cacheSize struct {
+	Before int64 `json:"before"`
+	After  int64 `json:"after"`
+}
+
+// clearCache serves POST /api/health/memory/clear-cache.
+func (s *server) clearCache(ctx context.Context, _ *http.Request) (answer, error) {
+	work := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		work, cancel = context.WithDeadline(ctx, deadline.Add(-2*answerTime))
+		defer cancel()
+	}
+	var size cacheSize
+	for _, c := range s.caches {
+		before, after, err := c.clear(work)
+		if err != nil {
+			return answer{}, errState(err)
+		}
+		size.Before += before
+		size.After += after
+	}
+	a := clearedAnswer{"Caches cleared", size, memoryNow(), s.opt.Now().UTC()}
+	if size.After > 0 {
+		a.Message = "The time was not enough for all of it; call again to go on"
+	}
+	return reply(http.StatusOK, a)
+}
