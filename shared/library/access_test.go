@@ -37,6 +37,7 @@ func (g given) admits(key string, readers map[int][]string) bool {
 // TestAccess gives random grants and asks, as everybody, for everything: each is shown a
 // manifest exactly if some grant admits them, and then one of those that do.
 func TestAccess(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	keys := []string{"", "a", "b", "c"}
 	viewer := func(key string) access.Viewer {

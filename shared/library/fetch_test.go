@@ -24,6 +24,7 @@ func sum(content string) string {
 
 // TestFetch: what a URL has becomes a medium of whoever asked, and nobody else's.
 func TestFetch(t *testing.T) {
+	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
 		url := w.source.file("/pictures/Löwe.png", "image/png", "a lion")
 		job := w.want(ann, library.Wanted{URL: url + "?key=secret#part"})
@@ -76,6 +77,7 @@ func TestFetch(t *testing.T) {
 // TestRefused: what can be refused at once is, with the field and the reason, and makes
 // no job.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *library.Options) { o.MaxPerOwner = 2 })
 	for _, c := range []struct {
 		wanted library.Wanted
@@ -130,6 +132,7 @@ func TestRefused(t *testing.T) {
 // TestFails: an error that stays ends the item at once, one that passes after some tries.
 // Both have a reason, for the owner and among the dead letters, without anything inside.
 func TestFails(t *testing.T) {
+	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.source.status("/gone", http.StatusGone)
 		w.source.status("/down", http.StatusServiceUnavailable)
@@ -166,6 +169,7 @@ func TestFails(t *testing.T) {
 // TestPoison: a message that is none of ours is buried with a reason, and one of a job
 // that has expired as well.
 func TestPoison(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	expired := w.want(ann, library.Wanted{URL: w.source.file("/x", "", "x")})
 	w.clock.advance(8 * 24 * time.Hour)
@@ -196,6 +200,7 @@ func TestPoison(t *testing.T) {
 // TestSameContent: what two users fetched is one object, of which each sees their own
 // manifest, and neither that of the other.
 func TestSameContent(t *testing.T) {
+	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
 		a := w.source.file("/a/ann.png", "image/png", "the same")
 		b := w.source.file("/b/bob.gif", "image/gif", "the same")
@@ -243,6 +248,7 @@ func TestSameContent(t *testing.T) {
 
 // TestTwice: a message that is delivered twice, at once or later, is one medium.
 func TestTwice(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	j := w.want(ann, library.Wanted{URL: w.source.file("/x", "", "x")})
 	message := jobs.Job{Body: fmt.Appendf(nil, `{"job":%q,"item":0}`, j.ID), Attempt: 1}
@@ -265,6 +271,7 @@ func TestTwice(t *testing.T) {
 // TestProgress: while a file comes, its job says how much has; a job that must stop is
 // queued again, is not blamed, and goes on later.
 func TestProgress(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *library.Options) { o.Progress = 2 * time.Millisecond })
 	more := make(chan struct{})
 	url := w.source.put("/slow", func(rw http.ResponseWriter, r *http.Request) {
@@ -316,6 +323,7 @@ func TestProgress(t *testing.T) {
 // TestTimeout: a source that is too slow fails with that as the reason, also when the
 // time is that of a function which must stop.
 func TestTimeout(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *library.Options) { o.Timeout, o.Reserve = time.Hour, 200*time.Millisecond })
 	url := w.source.put("/hangs", func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Length", "8")

@@ -17,6 +17,7 @@ import (
 // TestRecord: of a record all addresses are fetched, each once, and also those of the
 // records that it refers to, as far as whoever asks may read them.
 func TestRecord(t *testing.T) {
+	t.Parallel()
 	eachWorld(t, func(t *testing.T, w *world) {
 		id := transactionID(t, 1)
 		w.source.file("/raw/"+id, "image/webp", "of the chain")
@@ -70,6 +71,7 @@ func TestRecord(t *testing.T) {
 
 // TestRecordRule: whoever may read the record now may read its media, and nobody else.
 func TestRecordRule(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	carla := user("key-of-carla")
 	file := w.source.file("/x.png", "image/png", "x")
@@ -128,6 +130,7 @@ func TestRecordRule(t *testing.T) {
 // TestRecordBounds: no record makes more work than the options say, and an address that
 // is refused says why and hinders no other.
 func TestRecordBounds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(o *library.Options) { o.MaxItems = 3 })
 	var thumbnails []any
 	for n := range 5 {
@@ -160,6 +163,7 @@ func TestRecordBounds(t *testing.T) {
 
 // TestGateways: a transaction is fetched from the first gateway that delivers it whole.
 func TestGateways(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := transactionID(t, 7)
 	path := func(gateway string) string { return "/" + gateway + "/raw/" + id }
@@ -211,6 +215,7 @@ func TestGateways(t *testing.T) {
 
 // TestRecordsAway: when the records cannot be asked, nobody is taken for a stranger.
 func TestRecordsAway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.fetched(ann, library.Wanted{DID: w.publish(map[int]fields{image: {webUrl: w.source.file("/x", "image/png", "x")}})})
 	closed(t, w.records.Close())

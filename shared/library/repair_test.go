@@ -44,6 +44,7 @@ func (fullQueue) Send(context.Context, []byte, time.Duration) (string, error) {
 // TestRepairJobs: a job whose message was lost is sent again once nothing is heard of it,
 // and given up when that was of no use again and again.
 func TestRepairJobs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	silent := w.another(func(o *library.Options) { o.Queue = lostQueue{} })
 	url := w.source.file("/x", "", "x")
@@ -129,6 +130,7 @@ func (w *world) put(content string) string {
 // TestRepairObjects: an object without a grant goes when it is old, and only then; an
 // object with one stays.
 func TestRepairObjects(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	granted := w.fetched(ann, library.Wanted{URL: w.source.file("/x", "", "granted")})
 	orphan := w.put("orphan")
@@ -166,6 +168,7 @@ func TestRepairObjects(t *testing.T) {
 // TestRepairPages: repairs that stop in the middle, of more than fits into a page, come to
 // the same end as one.
 func TestRepairPages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var granted, orphans []string
 	for n := range 105 {
@@ -227,6 +230,7 @@ func (s *stopping) Commit(ctx context.Context, ops ...state.Op) error {
 // TestRepairMedia: an object that is gone is fetched again from where one of its owners
 // had it; if nobody has it any more, that is found out once and for all.
 func TestRepairMedia(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.fetched(ann, library.Wanted{URL: w.source.file("/ann", "", "same")})
 	w.fetched(bob, library.Wanted{URL: w.source.file("/bob", "", "same")})
@@ -295,6 +299,7 @@ func (w *world) remove(id string) {
 
 // TestRepairClouds: the same over the engines, whose clock is their own.
 func TestRepairClouds(t *testing.T) {
+	t.Parallel()
 	w := newCloud(t)
 	id := w.fetched(ann, library.Wanted{URL: w.source.file("/ann", "", "same")})
 	w.put("orphan")

@@ -67,6 +67,7 @@ func (w *world) ask(method, url string, header ...string) asked {
 
 // TestServe: the bytes of a medium, or the part of them that was asked for.
 func TestServe(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const content = "0123456789"
 	id := w.fetched(ann, library.Wanted{URL: w.source.file("/ten.txt", "text/plain", content)})
@@ -149,6 +150,7 @@ func TestServe(t *testing.T) {
 // TestServeLong: a download takes longer than the server's time for an answer, as long as
 // its reader takes something; and it is whole.
 func TestServeLong(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	content := make([]byte, 16<<20)
 	_, _ = rand.Read(content)
@@ -175,6 +177,7 @@ func TestServeLong(t *testing.T) {
 // TestServeBounds: only so many answers are sent at a time; one whose reader takes nothing
 // is broken off, and so is every one when the node ends.
 func TestServeBounds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.fetched(ann, library.Wanted{URL: w.source.file("/long", "video/mp4", strings.Repeat("x", 32<<20))})
 	open := func(url string) io.Reader {
@@ -224,6 +227,7 @@ func TestServeBounds(t *testing.T) {
 
 // TestLost: a medium whose object is gone says so before anything is written.
 func TestLost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.fetched(ann, library.Wanted{URL: w.source.file("/x", "", "x")})
 	if err := w.media.Delete(t.Context(), library.Kind+"/"+id); err != nil {
@@ -238,6 +242,7 @@ func TestLost(t *testing.T) {
 // TestRedirect: where the store has signed URLs, GET is sent there; they live for a short
 // time, serve ranges, and carry the type and the name of the manifest.
 func TestRedirect(t *testing.T) {
+	t.Parallel()
 	w := newCloud(t)
 	id := w.fetched(ann, library.Wanted{URL: w.source.file("/Löwe.txt", "text/plain", "0123456789")})
 	address, tag := w.served(w.Library)+id, `"`+id+`"`
