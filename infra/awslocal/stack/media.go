@@ -29,9 +29,13 @@ func (o Options) S3Client() *s3.Client {
 	return s3.NewFromConfig(o.AWS, func(p *s3.Options) { p.UsePathStyle, p.BaseEndpoint = true, &o.S3 })
 }
 
-// SQSClient is a client of the SQS server.
+// SQSClient is a client of the SQS server, by default the one that AWS names.
 func (o Options) SQSClient() *sqs.Client {
-	return sqs.NewFromConfig(o.AWS, func(p *sqs.Options) { p.BaseEndpoint = &o.SQS })
+	return sqs.NewFromConfig(o.AWS, func(p *sqs.Options) {
+		if o.SQS != "" {
+			p.BaseEndpoint = &o.SQS
+		}
+	})
 }
 
 // makeMedia makes the bucket and the queues, as far as they are not there.
