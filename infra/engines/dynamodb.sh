@@ -23,9 +23,11 @@ listing() { files "$1"; }
 
 prepare() {
   jdk 17 99 java
+  local place=(-inMemory)
+  [ -z "${ENGINES_DURABLE:-}" ] || place=(-dbPath "$data")
   line=("$java_home/bin/java" -Xms64m -Xmx256m -XX:+UseSerialGC -XX:-UsePerfData -Djava.io.tmpdir="$data/tmp"
     -Djava.library.path="$dist" -Dsqlite4java.library.path="$dist" -cp "$dist/*"
-    com.amazonaws.services.dynamodbv2.local.main.ServerRunner -inMemory -sharedDb -disableTelemetry -port "$port")
+    com.amazonaws.services.dynamodbv2.local.main.ServerRunner "${place[@]}" -sharedDb -disableTelemetry -port "$port")
 }
 
 # A request without a signature is refused, once requests are answered at all.

@@ -22,6 +22,9 @@ type Own struct {
 	// URL is its base URL, the same after a Restart.
 	URL string
 
+	// signal ends it: SIGKILL, but for DynamoDB Local, which writes to its file some time
+	// after it has acknowledged, and so loses what Amazon's own service would not.
+	signal    syscall.Signal
 	args, env []string
 	dir       string
 	uid, gid  uint32
@@ -42,7 +45,7 @@ func (e Engine) StartOwn(t testing.TB) *Own {
 	state := t.TempDir()
 	run := func(command ...string) ([]byte, error) {
 		c := exec.Command("bash", append([]string{script}, command...)...)
-		c.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, e.Variable+"=") }), "ENGINES_STATE="+state)
+		c.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, e.Variable+"=") }), "ENGINES_STATE="+state, "ENGINES_DURABLE=yes")
 		return c.CombinedOutput()
 	}
 	name := scriptNames[e]
@@ -54,7 +57,10 @@ func (e Engine) StartOwn(t testing.TB) *Own {
 	if out, err := run("start", name); err != nil {
 		t.Fatalf("%s of the test's own: %v\n%s", e.Name, err, out)
 	}
-	o := &Own{}
+	o := &Own{signal: syscall.SIGKILL}
+	if e == DynamoDB {
+		o.signal = syscall.SIGTERM
+	}
 	if err := o.read(filepath.Join(state, name)); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +73,7 @@ func (e Engine) StartOwn(t testing.TB) *Own {
 }
 
 // scriptNames is how the script calls the engines whose data survives them.
-var scriptNames = map[Engine]string{OpenSearch: "opensearch", S3: "s3"}
+var scriptNames = map[Engine]string{OpenSearch: "opensearch", DynamoDB: "dynamodb", S3: "s3"}
 
 // findScript finds the script from wherever in the repository a test runs.
 func findScript() (string, error) {
@@ -125,21 +131,21 @@ func list(name string) ([]string, error) {
 	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00"), err
 }
 
-// Kill ends the server with SIGKILL, as a power cut would; its files stay. A server that
-// has ended is fine.
+// Kill ends the server as a power cut would, whatever it is doing, if it can take that
+// (signal); its files stay. A server that has ended is fine.
 func (o *Own) Kill() error {
 	if o.pid == 0 {
 		return nil
 	}
-	if err := syscall.Kill(o.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := syscall.Kill(o.pid, o.signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}
 	if o.restarted != nil {
 		_ = o.restarted.Wait() // it was killed
 	} else {
-		for range 500 { // it is no child of ours: nothing tells when it has gone
-			if syscall.Kill(o.pid, 0) != nil {
-				break
+		for tries := 0; syscall.Kill(o.pid, 0) == nil; tries++ { // it is no child of ours: nothing tells when it has gone
+			if tries == 3000 {
+				return fmt.Errorf("engines: process %d does not end", o.pid)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
