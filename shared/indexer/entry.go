@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"oipnode/shared/gateway"
 	"oipnode/shared/oip"
 	"oipnode/shared/state"
 )
@@ -66,6 +67,29 @@ type Entry struct {
 	version uint64 // of the stored item; 0 for a new entry
 }
 
+// maxGatewayName bounds how an entry names a gateway, in bytes: it may name sixty-four,
+// and must fit into one item of the state store.
+const maxGatewayName = 512
+
+// gatewayName is how an entry names a gateway: by its URL, which is shortened if it is
+// a very long one.
+func gatewayName(gw *gateway.Gateway) string {
+	url := gw.URL()
+	if len(url) <= maxGatewayName {
+		return url
+	}
+	return strings.ToValidUTF8(url[:maxGatewayName-60], "") + "…" + hashed(url)
+}
+
+// maxDetail is how much of a reason's detail, or of an engine's words, an entry keeps, in
+// bytes.
+const maxDetail = 500
+
+// clipped shortens a detail to that.
+func clipped(detail string) string {
+	return strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "")
+}
+
 // maxNeeds bounds the dependencies that one entry registers. A record that
 // waits for more is looked at again when one of these lands.
 const maxNeeds = 8
@@ -110,7 +134,7 @@ func (c change) ops() ([]state.Op, error) {
 	case c.new == nil:
 		ops = append(ops, state.DeleteIf(txKey(c.id), c.old.version))
 	default:
-		value, err := json.Marshal(c.new)
+		value, err := encode(c.new)
 		if err != nil {
 			return nil, fmt.Errorf("encode entry: %w", err)
 		}
@@ -192,7 +216,7 @@ func wholeSecond(t time.Time) time.Time { return t.Truncate(time.Second) }
 // waiting makes the next entry of an id that has to wait, keeping what the
 // earlier one knows.
 func waiting(old *Entry, now time.Time, height int64, st EntryState, detail string, needs ...oip.Dependency) *Entry {
-	e := &Entry{State: st, Height: height, Since: now, Detail: detail}
+	e := &Entry{State: st, Height: height, Since: now, Detail: clipped(detail)}
 	if old != nil && (old.State == EntryWaiting || old.State == EntryPartial) {
 		e.Attempts, e.Since = old.Attempts, old.Since
 	}

@@ -235,8 +235,8 @@ func (c *cycle) secondOpinion(ctx context.Context, it *item) error {
 
 // judgedBy notes a gateway whose bytes were judged.
 func (it *item) judgedBy(gw *gateway.Gateway) {
-	if !slices.Contains(it.gateways, gw.URL()) {
-		it.gateways = append(slices.Clip(it.gateways), gw.URL())
+	if name := gatewayName(gw); !slices.Contains(it.gateways, name) {
+		it.gateways = append(slices.Clip(it.gateways), name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,7 @@ const anyVersion = ^uint64(0)
 // putJSON is the operation that stores a value as JSON: created for version 0,
 // else only if the stored version is still this one.
 func (c *cycle) putJSON(k state.Key, v any, version uint64) (state.Op, error) {
-	text, err := json.Marshal(v)
+	text, err := encode(v)
 	if err != nil {
 		return state.Op{}, fmt.Errorf("encode %s/%s: %w", k.Space, k.ID, err)
 	}
@@ -33,11 +34,22 @@ func (c *cycle) putJSON(k state.Key, v any, version uint64) (state.Op, error) {
 	return state.Update(k, text, version), nil
 }
 
+// encode is json.Marshal without the escapes for web pages, which would make six bytes of
+// each & in the URLs of gateways.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
 // opBatch collects operations into as few Commits as their limit allows.
 // Operations that were added together are committed together.
 type opBatch struct {
 	c    *cycle
 	ops  []state.Op
+	size int // of ops, in bytes
 	keys map[state.Key]bool
 	adds map[string]int64
 }
@@ -53,12 +65,13 @@ func (b *opBatch) add(ctx context.Context, ops ...state.Op) error {
 
 // addCounted takes up operations and the counters that move with them.
 func (b *opBatch) addCounted(ctx context.Context, counts map[string]int64, ops ...state.Op) error {
-	clash := false
+	clash, size := false, 0
 	for _, op := range ops {
 		clash = clash || b.keys[op.Item.Key]
+		size += op.Size()
 	}
 	// Room for the counters of both sides of every change, and for the guard.
-	if clash || len(b.ops)+len(ops)+len(b.adds)+len(counts)+1 > state.MaxOps {
+	if clash || len(b.ops)+len(ops)+len(b.adds)+len(counts)+1 > state.MaxOps || b.size+size > state.MaxCommit-state.MaxOps*2*state.MaxKey {
 		if err := b.commit(ctx); err != nil {
 			return err
 		}
@@ -66,7 +79,7 @@ func (b *opBatch) addCounted(ctx context.Context, counts map[string]int64, ops .
 	for _, op := range ops {
 		b.keys[op.Item.Key] = true
 	}
-	b.ops = append(b.ops, ops...)
+	b.ops, b.size = append(b.ops, ops...), b.size+size
 	for name, n := range counts {
 		b.adds[name] += n
 	}
@@ -81,7 +94,7 @@ func (b *opBatch) commit(ctx context.Context) error {
 			ops = append(ops, state.Add(countKey(name), n))
 		}
 	}
-	b.ops = nil
+	b.ops, b.size = nil, 0
 	clear(b.keys)
 	clear(b.adds)
 	return b.c.commit(ctx, ops...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"oipnode/shared/oip"
@@ -278,11 +277,11 @@ func (s *settlement) reject(it *item, r oip.Rejected) {
 	s.c.count(func(n *Counts) { n.Rejected++ })
 	var asked []string
 	for _, gw := range s.c.opt.Pool.All() {
-		asked = append(asked, gw.URL())
+		asked = append(asked, gatewayName(gw))
 	}
 	s.note(it.node.ID, &Entry{
 		State: EntryRejected, Height: it.node.Height, Since: s.c.opt.Now(),
-		Reason: r.Reason, Detail: r.Detail, Gateways: it.gateways, Rules: s.c.rules,
+		Reason: r.Reason, Detail: clipped(r.Detail), Gateways: it.gateways, Rules: s.c.rules,
 		Asked: asked, Recheck: s.c.opt.Now().Add(recheckPause),
 	})
 }
@@ -340,7 +339,7 @@ func (s *settlement) write(ctx context.Context) error {
 	for i, r := range results {
 		if r.Status == records.Poison {
 			it := docs[i].item
-			s.reject(it, oip.Rejected{Reason: oip.ReasonUnstorable, Detail: strings.ToValidUTF8(r.Detail[:min(len(r.Detail), maxDetail)], "")})
+			s.reject(it, oip.Rejected{Reason: oip.ReasonUnstorable, Detail: r.Detail})
 			s.keep(it.node.ID)
 			continue
 		}
@@ -515,6 +514,3 @@ func (s *settlement) showTemplates(ctx context.Context) error {
 	}
 	return nil
 }
-
-// maxDetail is how much of an engine's words an entry keeps, in bytes.
-const maxDetail = 500

@@ -182,7 +182,7 @@ func (c *cycle) keeps(e *Entry) bool {
 func (c *cycle) allJudged(e *Entry) bool {
 	resting := c.opt.Now().Before(e.Recheck)
 	for _, g := range c.gateways() {
-		if !slices.Contains(e.Gateways, g.URL()) && !(resting && slices.Contains(e.Asked, g.URL())) {
+		if name := gatewayName(g); !slices.Contains(e.Gateways, name) && !(resting && slices.Contains(e.Asked, name)) {
 			return false
 		}
 	}
