@@ -15,6 +15,14 @@ import (
 	"oipnode/shared/state/dynamo"
 )
 
+// needEngines ends a test that lacks an engine before it has opened anything.
+func needEngines(t *testing.T) {
+	t.Helper()
+	for _, e := range []engines.Engine{engines.OpenSearch, engines.DynamoDB, engines.SQS} {
+		e.URL(t)
+	}
+}
+
 // engineSet opens OpenSearch and DynamoDB under names of the test's own.
 func engineSet(t *testing.T, now func() time.Time, name string) *set {
 	t.Helper()

@@ -57,6 +57,7 @@ func embeddedSet(t *testing.T, now func() time.Time) *set {
 // embedded stores and into OpenSearch with DynamoDB. Every document, every item of the
 // state and every answer of the API must be equal, after every cycle.
 func TestParity(t *testing.T) {
+	needEngines(t)
 	worlds := parityWorlds
 	if testing.Short() || indexer.Race {
 		worlds = 5
@@ -80,6 +81,7 @@ func TestParity(t *testing.T) {
 
 // TestParitySample does the same with the sample chain that is bundled.
 func TestParitySample(t *testing.T) {
+	needEngines(t)
 	chain, err := sample.Load()
 	if err != nil {
 		t.Fatal(err)
