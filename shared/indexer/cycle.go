@@ -101,8 +101,11 @@ func newCycle(ctx context.Context, ix *Indexer, lease *state.Lease) (*cycle, err
 
 // run does the phases of a cycle.
 func (c *cycle) run(ctx context.Context) error {
-	ctx, cancel := c.budget(ctx)
+	ctx, cancel := budget(ctx, margin)
 	defer cancel()
+	if err := c.reopen(ctx); err != nil {
+		return err
+	}
 	gw, height, err := c.opt.Pool.Choose(ctx, c.checkpoint.Height, c.checkpoint.Initial)
 	if ctx.Err() != nil {
 		return nil // the time is over: a clean end
@@ -154,6 +157,20 @@ func (c *cycle) run(ctx context.Context) error {
 	return failed
 }
 
+// reopen has a record store take writes that was left closed to them. Under the lease
+// nobody works alone, so it was left by somebody who was killed.
+func (c *cycle) reopen(ctx context.Context) error {
+	store, ok := c.opt.Records.(reopener)
+	if !ok {
+		return nil
+	}
+	if err := store.Reopen(ctx); err != nil && ctx.Err() == nil {
+		c.phase = "reopen"
+		return fmt.Errorf("reopen: %w", err)
+	}
+	return nil
+}
+
 // traced runs a phase, as a step of the trace, until everything in it is durable.
 func (c *cycle) traced(ctx context.Context, name string, run func(context.Context) error) error {
 	ctx, span := trace.Start(ctx, name)
@@ -166,11 +183,12 @@ func (c *cycle) traced(ctx context.Context, name string, run func(context.Contex
 	return err
 }
 
-// budget derives the context under which a cycle works: it ends margin before
-// the caller's deadline, so that there is time to save.
-func (c *cycle) budget(ctx context.Context) (context.Context, context.CancelFunc) {
+// budget derives the context under which work is done: it ends reserve before the
+// caller's deadline, or a quarter of the time before if that is less, so that there is
+// time to save.
+func budget(ctx context.Context, reserve time.Duration) (context.Context, context.CancelFunc) {
 	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(ctx, deadline.Add(-min(margin, time.Until(deadline)/4)))
+		return context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/4)))
 	}
 	return context.WithCancel(ctx)
 }

@@ -124,14 +124,15 @@ func busyDynamoDB(w http.ResponseWriter) {
 // until their share is set.
 func (w *world) openRough() (rec records.Store, st state.Store, proxies []*rough) {
 	w.t.Helper()
-	return w.openRoughOn(engines.OpenSearch.URL(w.t))
+	return w.openRoughOn(engines.OpenSearch.URL(w.t), engines.DynamoDB.URL(w.t))
 }
 
-// openRoughOn does the same with an OpenSearch of the test's own.
-func (w *world) openRoughOn(openSearch string) (rec records.Store, st state.Store, proxies []*rough) {
+// openRoughOn does the same with engines of the test's own.
+func (w *world) openRoughOn(openSearch, dynamoDB string) (rec records.Store, st state.Store, proxies []*rough) {
 	w.t.Helper()
 	config := engines.DynamoDB.AWS(w.t)
-	o := stack.Options{AWS: config, DynamoDB: engines.DynamoDB.URL(w.t), OpenSearch: openSearch,
+	config.BaseEndpoint, config.ConfigSources = aws.String(dynamoDB), nil // or the variable would win
+	o := stack.Options{AWS: config, DynamoDB: dynamoDB, OpenSearch: openSearch, SQS: engines.SQS.URL(w.t),
 		Name: fmt.Sprintf("rough-%d-%s", w.seed, strings.ToLower(rand.Text()[:8])), Gateways: "none"}
 	ctx := context.Background()
 	if _, err := stack.New(ctx, o); err != nil {
@@ -236,51 +237,112 @@ func stopSoon(p *rough, stop bool) (over func()) {
 	}
 }
 
-// TestEngineKilled kills OpenSearch itself while it writes, in the middle of cycles, as a
-// power cut would, and starts it again on its files: nothing is lost, and nothing is there twice.
+// TestEngineKilled ends OpenSearch itself, as a power cut would, and then DynamoDB Local
+// (with SIGTERM: its file is behind what it acknowledges), while they write, in the middle
+// of cycles, and starts them again on their files: nothing is lost, and nothing is there
+// twice.
 func TestEngineKilled(t *testing.T) {
-	own := engines.OpenSearch.StartOwn(t)
-	w := newWorld(t, 300, 1, false)
-	const steps = 3
-	w.populate(w.chain.Tip(), steps, 60)
-	rec, st, proxies := w.openRoughOn(own.URL)
-	ix := New(w.options(rec, st, "killed"))
-	met := 0
-	for step := range steps {
-		w.step()
-		ended := make(chan error, 1)
-		begun := proxies[0].bulks.Load()
-		go func() {
-			_, err := ix.Run(context.Background())
-			ended <- err
-		}()
-		under := true
-		for under && proxies[0].bulks.Load() <= begun+uint64(step%2) {
-			select {
-			case err := <-ended: // it wrote less than that
-				under = false
-				t.Logf("cycle: %v", err)
-			case <-time.After(100 * time.Microsecond):
+	for i, e := range []engines.Engine{engines.OpenSearch, engines.DynamoDB} {
+		t.Run(e.Name, func(t *testing.T) {
+			own := e.StartOwn(t)
+			w := newWorld(t, 300, 1, false)
+			const steps = 3
+			w.populate(w.chain.Tip(), steps, 60)
+			urls := [2]string{engines.OpenSearch.URL(t), engines.DynamoDB.URL(t)}
+			urls[i] = own.URL
+			rec, st, proxies := w.openRoughOn(urls[0], urls[1])
+			// OpenSearch is killed at a bulk, DynamoDB at any request.
+			written := func() uint64 { return proxies[0].bulks.Load() }
+			if e == engines.DynamoDB {
+				written = func() uint64 { return proxies[1].count.Load() / 8 }
 			}
-		}
-		if err := own.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		if err := own.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		awaitShards(t, own.URL)
-		if under {
-			met++
-			t.Logf("cycle: %v", <-ended)
-		}
-		w.clock.Advance(20 * time.Minute)
+			ix := New(w.options(rec, st, "killed"))
+			met := 0
+			for step := range steps {
+				w.step()
+				if killDuring(t, ix, own, written, uint64(step%2)) {
+					met++
+				}
+				if e == engines.OpenSearch {
+					awaitShards(t, own.URL)
+				}
+				w.clock.Advance(20 * time.Minute)
+			}
+			if met == 0 {
+				t.Error("the engine was never killed in the middle of a cycle: the test shows nothing")
+			}
+			w.settleDown(ix)
+			w.compare(rec, st, "EngineKilled")
+		})
 	}
-	if met == 0 {
-		t.Error("the engine was never killed in the middle of a cycle: the test shows nothing")
+}
+
+// killDuring runs a cycle, kills an engine when so much more than nothing was written,
+// and starts it again. It reports whether the cycle was still under way.
+func killDuring(t *testing.T, ix *Indexer, own *engines.Own, written func() uint64, more uint64) (under bool) {
+	t.Helper()
+	ended := make(chan error, 1)
+	begun := written()
+	go func() {
+		_, err := ix.Run(context.Background())
+		ended <- err
+	}()
+	for under = true; under && written() <= begun+more; {
+		select {
+		case err := <-ended: // it wrote less than that
+			under = false
+			t.Logf("cycle: %v", err)
+		case <-time.After(100 * time.Microsecond):
+		}
 	}
+	if err := errors.Join(own.Kill(), own.Restart(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if under {
+		t.Logf("cycle: %v", <-ended)
+	}
+	return under
+}
+
+// TestCycleReopens: a Reindex that was killed leaves an index without writes. The next
+// cycle opens it again; a cycle beside a Reindex that is running does not come so far.
+func TestCycleReopens(t *testing.T) {
+	w := newWorld(t, 400, 1, false)
+	w.populate(w.chain.Tip(), 2, 30)
+	rec, st, _ := w.openRough()
+	ix := New(w.options(rec, st, "cycle"))
+	w.step()
+	run(t, ix)
+	killed := errors.New("killed")
+	calls := 0
+	err := Alone(t.Context(), st, "operator", w.clock.Now, func(ctx context.Context, renew func(context.Context) error) error {
+		_, err := rec.(*opensearch.Store).Reindex(ctx, func(ctx context.Context) error {
+			if calls++; calls > 2 {
+				return killed
+			}
+			return errors.Join(renew(ctx), beside(ctx, ix))
+		})
+		return err
+	})
+	if !errors.Is(err, killed) {
+		t.Fatal(err)
+	}
+	w.step()
+	run(t, ix)
 	w.settleDown(ix)
-	w.compare(rec, st, "EngineKilled")
+	w.compare(rec, st, "CycleReopens")
+	again, err := rec.(*opensearch.Store).Reindex(t.Context(), func(context.Context) error { return nil })
+	if err != nil || !again.Done || again.Copied != again.Documents {
+		t.Errorf("%+v, %v: the copy of the killed one was continued", again, err)
+	}
+}
+
+// beside runs a cycle while somebody works alone.
+func beside(ctx context.Context, ix *Indexer) error {
+	if _, err := ix.Run(ctx); !errors.Is(err, ErrBusy) {
+		return fmt.Errorf("a cycle beside it ended with %w", err)
+	}
+	return nil
 }
 
 // awaitShards waits until an engine has read its files.

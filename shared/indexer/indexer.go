@@ -161,6 +161,13 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// reopener is a record store that can be left closed to writes, by work that runs alone
+// (Alone) and is killed.
+type reopener interface {
+	// Reopen opens it again; the caller has the lease, so nobody works alone.
+	Reopen(ctx context.Context) error
+}
+
 // ErrBusy is returned by Run when another runner holds the lease; it is no fault.
 var ErrBusy = errors.New("indexer: another cycle is running")
 

@@ -106,9 +106,17 @@ func (c *cycle) rescan(ctx context.Context) error {
 	}
 }
 
+// aloneMargin is how long before the caller's deadline the time of Alone's work is over:
+// what it does then, and the release of the lease, must be done before Lambda kills the
+// process.
+const aloneMargin = 45 * time.Second
+
 // Alone runs work while no cycle does: under the lease of the cycles, which work has to
 // renew by calling renew from time to time. It returns ErrBusy when a cycle is running,
 // and ErrLeaseLost, through renew, when work took too long between two calls.
+//
+// The context of work ends well before the caller's. Work may go on for a while behind
+// that, to leave everything in order.
 func Alone(ctx context.Context, s state.Store, holder string, now func() time.Time, work func(ctx context.Context, renew func(context.Context) error) error) error {
 	const ttl = 2 * time.Minute
 	lease, err := state.Acquire(ctx, s, leaseName, holder, ttl, now)
@@ -118,7 +126,9 @@ func Alone(ctx context.Context, s state.Store, holder string, now func() time.Ti
 	if err != nil {
 		return err
 	}
-	err = work(ctx, func(ctx context.Context) error {
+	brief, done := budget(ctx, aloneMargin)
+	defer done()
+	err = work(brief, func(ctx context.Context) error {
 		err := lease.RenewIfOlder(ctx, ttl/4)
 		if errors.Is(err, state.ErrLost) {
 			return ErrLeaseLost

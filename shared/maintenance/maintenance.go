@@ -5,7 +5,8 @@
 //
 //	{"task":"stats"}                             what there is, and how far the index is
 //	{"task":"rescan","from":1600000,"to":1600999}  have the next index cycles read blocks again
-//	{"task":"reindex"}                           build the index anew beside the one in use
+//	{"task":"reindex"}                           build the index anew beside the one in use;
+//	                                             to be repeated while the answer says "again"
 //	{"task":"media-repair"}                      mend what kills and lost files left of the media
 package maintenance
 
@@ -37,8 +38,9 @@ const maxGrace = 30 * 24 * 60
 
 // reindexer is a record store whose index can be built anew.
 type reindexer interface {
-	// Reindex calls between from time to time and returns the number of documents.
-	Reindex(ctx context.Context, between func(context.Context) error) (int64, error)
+	// Reindex calls between from time to time. When ctx ends before it is done, it says
+	// Again, and has left everything in order.
+	Reindex(ctx context.Context, between func(context.Context) error) (records.Reindexed, error)
 }
 
 // Request is one task with what it needs.
@@ -122,11 +124,6 @@ type Rescanned struct {
 	Rescan indexer.Rescan `json:"rescan"`
 }
 
-// Reindexed is what the task reindex answers.
-type Reindexed struct {
-	Documents int64 `json:"documents"`
-}
-
 // Run does one task; the request has been checked. Its errors are those of the stores,
 // and errs.Invalid.
 func (m Maintenance) Run(ctx context.Context, q Request) (any, error) {
@@ -186,15 +183,15 @@ func (m Maintenance) repair(ctx context.Context, q Request) (library.Repaired, e
 	return m.Media.Repair(ctx, grace)
 }
 
-// reindex builds the index anew, while no cycle writes.
-func (m Maintenance) reindex(ctx context.Context) (Reindexed, error) {
+// reindex builds the index anew, while no cycle writes, as far as the time goes.
+func (m Maintenance) reindex(ctx context.Context) (records.Reindexed, error) {
 	store, ok := m.Records.(reindexer)
 	if !ok {
-		return Reindexed{}, errs.E(errs.Invalid, "the index of this node is rebuilt by itself", nil)
+		return records.Reindexed{}, errs.E(errs.Invalid, "the index of this node is rebuilt by itself", nil)
 	}
-	var done Reindexed
+	var done records.Reindexed
 	err := indexer.Alone(ctx, m.State, m.Holder, m.Now, func(ctx context.Context, renew func(context.Context) error) (err error) {
-		done.Documents, err = store.Reindex(ctx, renew)
+		done, err = store.Reindex(ctx, renew)
 		return err
 	})
 	if errors.Is(err, indexer.ErrBusy) {

@@ -120,11 +120,45 @@ type rebuilt struct {
 	busy func() error
 }
 
-func (r rebuilt) Reindex(ctx context.Context, between func(context.Context) error) (int64, error) {
+func (r rebuilt) Reindex(ctx context.Context, between func(context.Context) error) (records.Reindexed, error) {
 	if err := between(ctx); err != nil {
-		return 0, err
+		return records.Reindexed{}, err
 	}
-	return 7, r.busy()
+	return records.Reindexed{Done: true, Documents: 7}, r.busy()
+}
+
+// slow is a record store that is built anew until its time is over.
+type slow struct {
+	records.Store
+	caller context.Context
+	t      *testing.T
+}
+
+func (s slow) Reindex(ctx context.Context, _ func(context.Context) error) (records.Reindexed, error) {
+	<-ctx.Done()
+	if s.caller.Err() != nil {
+		s.t.Error("no time is left before the caller's deadline")
+	}
+	return records.Reindexed{Copied: 3, Again: true}, nil
+}
+
+// TestReindexStopsInTime: its time is over before the caller's, which under Lambda is the
+// moment of a kill, and the lease is free behind it.
+func TestReindexStopsInTime(t *testing.T) {
+	m := open(t)
+	m.Holder = "operator"
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	plain := m.Records
+	m.Records = slow{plain, ctx, t}
+	got, err := m.Run(ctx, Request{Task: TaskReindex})
+	text, _ := json.Marshal(got)
+	if err != nil || string(text) != `{"reindexed":false,"copied":3,"again":true}` {
+		t.Errorf("%s, %v", text, err)
+	}
+	if err := indexer.Alone(ctx, m.State, "another", time.Now, func(context.Context, func(context.Context) error) error { return nil }); err != nil {
+		t.Errorf("the lease is not free: %v", err)
+	}
 }
 
 // TestReindex works alone: no cycle runs meanwhile, and none is disturbed.
@@ -144,7 +178,7 @@ func TestReindex(t *testing.T) {
 		}
 		return nil
 	}}
-	if got, err := m.Run(t.Context(), Request{Task: TaskReindex}); err != nil || got != (Reindexed{7}) {
+	if got, err := m.Run(t.Context(), Request{Task: TaskReindex}); err != nil || got != (records.Reindexed{Done: true, Documents: 7}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	err := indexer.Alone(t.Context(), m.State, "another", time.Now, func(ctx context.Context, _ func(context.Context) error) error {

@@ -139,6 +139,18 @@ type Bucket struct {
 	Count int64
 }
 
+// Reindexed tells how far a store has come that builds its index anew.
+type Reindexed struct {
+	// Done says that the new index is in use, with so many Documents.
+	Done      bool  `json:"reindexed"`
+	Documents int64 `json:"documents,omitempty"`
+	// Copied is how many documents this call has brought up to date in the new index.
+	Copied int64 `json:"copied"`
+	// Again says that the time was over: what was copied is kept, and the next call
+	// goes on.
+	Again bool `json:"again,omitempty"`
+}
+
 // Health describes a store.
 type Health struct {
 	Engine    string `json:"engine"`

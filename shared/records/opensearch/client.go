@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"oipnode/shared/records"
@@ -42,15 +43,8 @@ type failure struct {
 }
 
 func (f *failure) Error() string {
-	reason := f.reason
-	if len(reason) > maxReason {
-		reason = reason[:maxReason] + "…"
-	}
-	return fmt.Sprintf("status %d, %s: %s", f.status, f.kind, reason)
+	return fmt.Sprintf("status %d, %s: %s", f.status, f.kind, clip(f.reason, maxReason))
 }
-
-// maxReason is how much of the engine's words is kept, in bytes.
-const maxReason = 300
 
 // Unwrap makes a failure what callers know: unavailable or refused.
 func (f *failure) Unwrap() error {
@@ -86,9 +80,7 @@ func (s *Store) json(ctx context.Context, r request, v any) error {
 	if err != nil || v == nil {
 		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(v); err != nil {
+	if err := json.Unmarshal(text, v); err != nil { // a Decoder would copy the text first
 		return fmt.Errorf("%w: %s %s: %w", ErrEngine, r.method, r.path, err)
 	}
 	return nil
@@ -196,19 +188,33 @@ func (s *Store) once(ctx context.Context, r request) (int, []byte, error) {
 	return 0, nil, readFailure(res.StatusCode, res.Header, text)
 }
 
+// notAuthorized is in the message of AWS that names the role and the action that it
+// lacks. No other message is kept: some of them quote the request's session token.
+const notAuthorized = "is not authorized to perform"
+
 // readFailure reads an error of the engine; in front of it something else may answer,
 // in any form.
 func readFailure(status int, h http.Header, text []byte) *failure {
 	f := &failure{status: status, kind: "no reason given"}
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		f.kind = "refused"
+		f.reason = "the role may not make this request"
+	}
 	var said struct {
-		Error json.RawMessage `json:"error"`
+		Error   json.RawMessage `json:"error"`
+		Message string          `json:"message"`
 	}
 	var cause struct {
 		Type   string `json:"type"`
 		Reason string `json:"reason"`
 	}
-	if json.Unmarshal(text, &said) == nil && json.Unmarshal(said.Error, &cause) == nil && cause.Type != "" {
-		f.kind, f.reason = cause.Type, cause.Reason
+	if json.Unmarshal(text, &said) == nil {
+		switch {
+		case json.Unmarshal(said.Error, &cause) == nil && cause.Type != "":
+			f.kind, f.reason = cause.Type, cause.Reason
+		case f.kind == "refused" && strings.Contains(said.Message, notAuthorized):
+			f.reason += ": " + said.Message
+		}
 	}
 	if n, err := strconv.Atoi(h.Get("Retry-After")); err == nil && n > 0 {
 		f.after = time.Duration(n) * time.Second

@@ -266,9 +266,43 @@ func TestPatchLargeDocuments(t *testing.T) {
 		write(t, s, records.OK, records.Op{Put: doc, Fence: 1})
 		patches = append(patches, records.Op{Patch: &oip.Patch{DID: doc.DID(), Height: &height}, Fence: 1})
 	}
-	write(t, s, records.OK, patches...)
+	var mu sync.Mutex
+	reads, most := 0, 0
+	p2, proxied := newProxy(t)
+	p2.on(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/_mget"):
+			reads++
+			most = max(most, reads)
+		case strings.HasSuffix(r.URL.Path, "/_bulk"):
+			reads = 0
+		}
+		return false
+	})
+	small := open(t, proxied, prefix, func(o *opensearch.Options) { o.MaxPage, o.MaxDocument, o.MaxBulk = 1<<20, 4<<20, 1<<20 })
+	write(t, small, records.OK, patches...)
 	if n := total(t, s, records.Between{Field: records.FieldHeight, Min: 7, Max: 7}); n != 12 {
 		t.Errorf("%d of 12 were patched", n)
+	}
+	// 100, 25 and 6 documents are too large, and then there is one at a time: what was
+	// read is written before there is more of it than a page.
+	if most > 4 {
+		t.Errorf("%d requests of whole documents before anything was written", most)
+	}
+	// Who has less memory than the one that stored a document cannot patch it: that is
+	// the end of this document, and not of the others.
+	less := open(t, url, prefix, func(o *opensearch.Options) { o.MaxPage, o.MaxDocument = 64<<10, 64<<10 })
+	giant, dwarf := p.record(map[int]any{0: "giant", 1: strings.Repeat("x", 6<<20)}), p.posts(1, 100)[0]
+	write(t, open(t, url, prefix), records.OK, puts(1, dwarf)...)
+	write(t, open(t, url, prefix), records.OK, puts(1, giant)...)
+	results, err := less.Write(t.Context(), []records.Op{{Patch: &oip.Patch{DID: giant.DID(), Height: &height}, Fence: 1}, {Patch: &oip.Patch{DID: dwarf.DID(), Height: &height}, Fence: 1}})
+	if err != nil || results[0].Status != records.Poison || results[0].Detail == "" || results[1].Status != records.OK {
+		t.Errorf("%+v, %v", results, err)
+	}
+	if got, err := open(t, url, prefix, func(o *opensearch.Options) { o.MaxPage = 64 << 10 }).Get(t.Context(), []string{giant.DID()}, false); err != nil || len(got) != 1 {
+		t.Errorf("a single document over the page: %d, %v", len(got), err)
 	}
 }
 
@@ -299,6 +333,27 @@ func TestOpenRefuses(t *testing.T) {
 		s, err := opensearch.Open(t.Context(), opensearch.Options{Endpoints: []string{c.url}, Prefix: c.prefix, Attempts: 1})
 		if !errors.Is(err, c.want) || s != nil {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	// What the log needs: who may not do what. Of AWS's other messages some quote the
+	// session token.
+	const lacks = "User: arn:aws:sts::123456789012:assumed-role/keepdb is not authorized to perform: es:ESHttpGet with an explicit deny"
+	for _, c := range []struct {
+		status     int
+		body       string
+		says, hide string
+	}{
+		{403, `{"Message":"` + lacks + `"}`, lacks, ""},
+		{403, `{"message":"` + lacks + strings.Repeat(" and more", 1000) + `"}`, "…", strings.Repeat(" and more", 100)},
+		{403, `{"message":"The security token AQoDYXdzEJr included in the request is invalid."}`, "the role may not", "AQoDYXdzEJr"},
+		{403, `{"Message":5}`, "the role may not", "5}"},
+		{403, `<html>forbidden</html>`, "the role may not", "html"},
+		{401, ``, "the role may not", "no reason given"},
+		{403, `{"error":{"type":"security_exception","reason":"no permissions for [indices:admin/get]"}}`, "no permissions for [indices:admin/get]", ""},
+	} {
+		_, err := opensearch.Open(t.Context(), opensearch.Options{Endpoints: []string{answer(c.status, c.body)}, Attempts: 1})
+		if text := fmt.Sprint(err); !errors.Is(err, opensearch.ErrRefused) || !strings.Contains(text, c.says) || c.hide != "" && strings.Contains(text, c.hide) {
+			t.Errorf("%d %.80s: %v", c.status, c.body, err)
 		}
 	}
 }

@@ -27,7 +27,7 @@ func door(index string) string { return index + "-w" }
 // alias that is read, and p-w the one that is written.
 func (s *Store) readAlias() string  { return s.opt.Prefix }
 func (s *Store) writeAlias() string { return s.opt.Prefix + "-w" }
-func (s *Store) indexName(version, n int) string {
+func (s *Store) indexName(version int, n int64) string {
 	return fmt.Sprintf("%s-v%d-%06d", s.opt.Prefix, version, n)
 }
 
@@ -42,8 +42,19 @@ var allFields = []records.Field{
 	records.FieldTag, records.FieldDeleteMessage, records.FieldHidden, records.FieldAccess, records.FieldOwner, records.FieldSharedWith,
 }
 
+// meta is what an index says of itself, in its mapping. Only the holder of the writers'
+// lease changes it.
+type meta struct {
+	// Version is that of the mapping; 0 means that the index is not of this program.
+	Version int `json:"oipnode"`
+	// Left are the templates that have no typed mapping, and why.
+	Left map[string]string `json:"left,omitempty"`
+	// Copy is set in an index that a Reindex made.
+	Copy *origin `json:"copy,omitempty"`
+}
+
 // indexBody is the body with which an index is made.
-func (s *Store) indexBody(index string, inUse bool) ([]byte, error) {
+func (s *Store) indexBody(index string, of *origin) ([]byte, error) {
 	type object = map[string]any
 	fields := object{}
 	for _, f := range allFields {
@@ -73,7 +84,7 @@ func (s *Store) indexBody(index string, inUse bool) ([]byte, error) {
 		},
 		"mappings": object{
 			"dynamic": false,
-			"_meta":   object{"oipnode": mappingVersion},
+			"_meta":   meta{Version: mappingVersion, Copy: of},
 			"properties": object{
 				"f": object{"dynamic": false, "properties": fields},
 				"t": object{"dynamic": false, "type": "object"},
@@ -81,7 +92,7 @@ func (s *Store) indexBody(index string, inUse bool) ([]byte, error) {
 		},
 	}
 	aliases := object{door(index): object{}}
-	if inUse {
+	if of == nil { // the first one
 		aliases[s.readAlias()], aliases[s.writeAlias()] = object{}, object{}
 	}
 	body["aliases"] = aliases
@@ -108,18 +119,21 @@ func (s *Store) prepare(ctx context.Context) error {
 		if s.opt.Existing {
 			return ErrAbsent
 		}
-		body, err := s.indexBody(s.indexName(mappingVersion, 1), true)
+		body, err := s.indexBody(s.indexName(mappingVersion, 1), nil)
 		if err != nil {
 			return err
 		}
 		err = s.json(ctx, request{method: http.MethodPut, path: "/" + s.indexName(mappingVersion, 1), body: body}, nil)
 		var f *failure
-		if err != nil && (!errors.As(err, &f) || f.kind != "resource_already_exists_exception") {
+		if err != nil && (!errors.As(err, &f) || f.kind != alreadyExists) {
 			return err
 		}
 	}
 	return fmt.Errorf("%w: the index was made and cannot be found", ErrEngine)
 }
+
+// alreadyExists is the kind of the answer to a second attempt to make an index.
+const alreadyExists = "resource_already_exists_exception"
 
 // findEngine asks who answers at the endpoint.
 func (s *Store) findEngine(ctx context.Context) error {
@@ -150,9 +164,7 @@ func before(s, sep string) string {
 type found struct {
 	Aliases  map[string]struct{}
 	Mappings struct {
-		Meta struct {
-			Oipnode int `json:"oipnode"`
-		} `json:"_meta"`
+		Meta       meta `json:"_meta"`
 		Properties struct {
 			T struct {
 				Properties map[string]typedTemplate `json:"properties"`
@@ -171,12 +183,43 @@ func (s *Store) findIndex(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("%w: the alias %s names %d indexes: %v", ErrEngine, s.writeAlias(), len(indexes), slices.Sorted(maps.Keys(indexes)))
 	}
 	for name, ix := range indexes {
-		if ix.Mappings.Meta.Oipnode == 0 {
+		if ix.Mappings.Meta.Version == 0 {
 			return false, fmt.Errorf("%w: the index %s was not made by this program", ErrEngine, name)
 		}
-		s.typed.load(name, ix.Mappings.Meta.Oipnode, ix.Mappings.Properties.T.Properties)
+		s.typed.load(name, ix)
 	}
 	return true, nil
+}
+
+// readMeta reads what the index that is written says of itself now: other processes
+// may have changed it, or the index.
+func (s *Store) readMeta(ctx context.Context) (meta, error) {
+	var answer map[string]struct {
+		Mappings struct {
+			Meta meta `json:"_meta"`
+		}
+	}
+	err := s.json(ctx, request{method: http.MethodGet, path: "/" + s.writeAlias() + "/_mapping?filter_path=*.mappings._meta"}, &answer)
+	for _, ix := range answer {
+		return ix.Mappings.Meta, err
+	}
+	return meta{}, err
+}
+
+// detail is what an operator should know of the index; empty when all is well.
+func (m meta) detail() string {
+	var parts []string
+	if m.Version != mappingVersion {
+		parts = append(parts, fmt.Sprintf("the index has mapping version %d, this program writes %d: re-index it", m.Version, mappingVersion))
+	}
+	if len(m.Left) > 0 {
+		names, more := slices.Sorted(maps.Keys(m.Left)), ""
+		if len(names) > 5 {
+			names, more = names[:5], ", …"
+		}
+		parts = append(parts, fmt.Sprintf("%d templates are indexed by their envelope only: %s%s", len(m.Left), strings.Join(names, ", "), more))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // describe reads the indexes of a name, an alias or a pattern; none is no error.

@@ -40,6 +40,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,14 +82,17 @@ type Options struct {
 	// Existing leaves it to others to make the index: without one, Open ends with
 	// ErrAbsent. It is for those who only read.
 	Existing bool
-	// MaxDocument is the largest document in bytes, 32 MiB by default; a larger one is
-	// Poison.
+	// MaxDocument is the largest document in bytes, by default 32 MiB, or as much as
+	// MaxPage if the process has little memory; a larger one is Poison.
 	MaxDocument int
 	// MaxBulk is the largest bulk in bytes, 5 MiB by default; a single document may be
 	// larger.
 	MaxBulk int
-	// MaxPage bounds the documents of one Search or Get in bytes, 64 MiB by default; a
-	// larger answer is refused with records.ErrInvalid.
+	// MaxPage bounds the documents of one Search or Get in bytes; a larger answer is
+	// refused with records.ErrInvalid. A single document of a Get may have MaxDocument.
+	// It bounds what a Write reads at once, too. Reading a page takes up to five times as
+	// much memory, and a few MiB; so the default is 64 MiB, or a thirteenth of the memory
+	// limit of the process (GOMEMLIMIT), if that is less.
 	MaxPage int
 	// MaxFields bounds the fields of the mapping, 5,000 by default. A template whose
 	// fields do not fit is indexed by its envelope only, and Health says so.
@@ -109,9 +113,10 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	set(&o.Shards, 1)
-	set(&o.MaxDocument, 32<<20)
+	share := int(min(debug.SetMemoryLimit(-1)/13, 64<<20)) // a negative limit is not set, only read
+	set(&o.MaxDocument, min(share, 32<<20))
 	set(&o.MaxBulk, 5<<20)
-	set(&o.MaxPage, 64<<20)
+	set(&o.MaxPage, share)
 	set(&o.MaxFields, 5000)
 	set(&o.Attempts, 6)
 	if o.Prefix == "" {
@@ -258,7 +263,11 @@ func (s *Store) Health(ctx context.Context) (records.Health, error) {
 	} else if !errors.Is(err, ErrRefused) {
 		return records.Health{}, err
 	}
-	if more := s.typed.detail(); more != "" {
+	m, err := s.readMeta(ctx)
+	if err != nil {
+		return records.Health{}, err
+	}
+	if more := m.detail(); more != "" {
 		if h.Detail != "" {
 			h.Detail += "; "
 		}

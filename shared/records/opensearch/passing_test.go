@@ -168,7 +168,7 @@ func TestRetryAfter(t *testing.T) {
 
 // TestLargeAnswers has the engine answer more than was asked for: it is not read.
 func TestLargeAnswers(t *testing.T) {
-	r := newRig(t, patient(1))
+	r := newRig(t, patient(1), func(o *Options) { o.MaxPage, o.MaxDocument = 1<<20, 1<<20 })
 	var sent atomic.Int64
 	r.misbehave(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		sent.Store(0)
@@ -186,6 +186,25 @@ func TestLargeAnswers(t *testing.T) {
 			t.Errorf("%s = %v, want errAnswerTooLarge", name, err)
 		}
 		if n := sent.Load(); n > 4*smallAnswer {
+			t.Errorf("%s took %d MiB of an answer", name, n>>20)
+		}
+	}
+	// A page is bounded by its configuration, far below that.
+	for name, call := range map[string]func() error{
+		"Search": func() error {
+			_, err := r.Search(context.Background(), records.Query{Limit: records.MaxLimit})
+			return err
+		},
+		"Get": func() error {
+			_, err := r.Get(context.Background(), []string{"did:arweave:a", "did:arweave:b"}, false)
+			return err
+		},
+	} {
+		r.written.Store(0) // nothing to be refreshed
+		if err := call(); !errors.Is(err, records.ErrInvalid) || !strings.Contains(err.Error(), "ask for fewer") {
+			t.Errorf("%s = %v, want ErrInvalid", name, err)
+		}
+		if n := sent.Load(); n > 3*int64(wire(1<<20)) { // what lies in the buffers of the network is not read
 			t.Errorf("%s took %d MiB of an answer", name, n>>20)
 		}
 	}

@@ -42,6 +42,11 @@ const (
 // mget reads documents in real time, through the alias that is written. An answer over
 // the limit is errAnswerTooLarge.
 func (s *Store) mget(ctx context.Context, list []wanted, limit int) ([]got, error) {
+	return s.mgetFrom(ctx, s.writeAlias(), list, limit)
+}
+
+// mgetFrom is mget of one index.
+func (s *Store) mgetFrom(ctx context.Context, index string, list []wanted, limit int) ([]got, error) {
 	b := []byte(`{"docs":[`)
 	for i, w := range list {
 		if i > 0 {
@@ -52,7 +57,7 @@ func (s *Store) mget(ctx context.Context, list []wanted, limit int) ([]got, erro
 	}
 	b = append(b, "]}"...)
 	for n := 1; ; n++ {
-		docs, err := s.mgetOnce(ctx, request{method: http.MethodPost, path: "/" + s.writeAlias() + "/_mget", body: b, limit: limit}, list)
+		docs, err := s.mgetOnce(ctx, request{method: http.MethodPost, path: "/" + index + "/_mget", body: b, limit: limit}, list)
 		if !errors.Is(err, errMoved) || n == maxAsks {
 			return docs, err
 		}
@@ -88,37 +93,72 @@ func (s *Store) mgetOnce(ctx context.Context, r request, list []wanted) ([]got, 
 }
 
 // wire is how large an answer may be that holds so many bytes of documents: as strings
-// of JSON they are at worst six times as long, in practice a quarter more.
-func wire(documents int) int { return documents*2 + smallAnswer }
+// of JSON they are at worst six times as long, in practice a quarter more. An answer that
+// is larger is given up while it arrives, so that this bounds the memory of reading.
+func wire(documents int) int { return documents*2 + pageRoom }
 
-// read fills in what the documents of a Write are now. Whole documents are read only
-// for Patches, and where an earlier round's result has to be recognised.
-func (s *Store) read(ctx context.Context, open []*subject, ops []records.Op) error {
-	most := maxWhole
-	for len(open) > 0 {
-		list := s.readable(open, ops, most)
-		docs, err := s.mget(ctx, list, wire(max(s.opt.MaxPage, s.opt.MaxDocument)))
+// pageRoom is for what an answer has besides documents: ids, numbers, and the values by
+// which a thousand hits are sorted.
+const pageRoom = 4 << 20
+
+// single is how large an answer with a single document may be.
+func (s *Store) single() int { return wire(max(s.opt.MaxPage, s.opt.MaxDocument)) }
+
+// read fills in what the first documents of a Write are now, and returns how many: as
+// many as hold about MaxPage bytes, and at least one. Whole documents are read only for
+// Patches, and where an earlier round's result has to be recognised.
+func (s *Store) read(ctx context.Context, open []*subject, ops []records.Op) (n int, err error) {
+	most, held := maxWhole, 0
+	for n < len(open) && (n == 0 || held < s.opt.MaxPage) {
+		list := s.readable(open[n:], ops, most)
+		limit := wire(s.opt.MaxPage)
+		if most == 1 {
+			limit = s.single()
+		}
+		docs, err := s.mget(ctx, list, limit)
 		if errors.Is(err, errAnswerTooLarge) && most > 1 {
 			most /= 4 // they are large ones
 			continue
 		}
+		if errors.Is(err, errAnswerTooLarge) && giveUp(open[n:], list) {
+			continue
+		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for i, g := range docs {
-			d := open[i]
-			d.index, d.exists, d.seq, d.term, d.fence, d.kind, d.json = g.Index, g.Found, g.SeqNo, g.PrimaryTerm, 0, "", nil
-			if !g.Found {
-				continue
-			}
-			d.fence = g.Source.Fence
-			if list[i].parts == allParts {
-				d.kind, d.json = g.Source.Kind, g.Source.document()
-			}
+			held += open[n+i].take(g, list[i].parts, ops)
 		}
-		open = open[len(list):]
+		n += len(list)
 	}
-	return nil
+	return n, nil
+}
+
+// giveUp marks the one document of a request that is read whole as too large for that,
+// and reports whether there is one.
+func giveUp(open []*subject, list []wanted) bool {
+	for i, w := range list {
+		if w.parts == allParts {
+			open[i].unreadable = true
+			return true
+		}
+	}
+	return false
+}
+
+// take fills in what was read, and returns how many bytes of it are kept.
+func (d *subject) take(g got, parts string, ops []records.Op) int {
+	d.index, d.exists, d.seq, d.term, d.fence, d.kind, d.json = g.Index, g.Found, g.SeqNo, g.PrimaryTerm, 0, "", nil
+	if g.Found {
+		d.fence = g.Source.Fence
+		if parts == allParts {
+			d.kind, d.json = g.Source.Kind, g.Source.document()
+		}
+	}
+	if d.same = d.decided && !d.unreadable && d.as(d.after); !patches(d, ops) {
+		d.json = nil // it was read to be compared only
+	}
+	return len(d.json)
 }
 
 // readable is how many of the documents one request reads, at most so many of them
@@ -128,7 +168,7 @@ func (s *Store) readable(open []*subject, ops []records.Op, most int) []wanted {
 	whole := 0
 	for _, d := range open[:min(len(open), records.MaxGet)] {
 		parts := fenceParts
-		if d.decided || patches(d, ops) {
+		if (d.decided || patches(d, ops)) && !d.unreadable {
 			if whole++; whole > most {
 				break
 			}
@@ -175,14 +215,17 @@ func (s *Store) Get(ctx context.Context, dids []string, envelopeOnly bool) ([]re
 	if len(list) == 0 {
 		return nil, nil
 	}
-	docs, err := s.mget(ctx, list, wire(s.opt.MaxPage))
+	p := page{limit: s.opt.MaxPage}
+	if len(list) == 1 { // whatever can be stored can be read
+		p.limit = max(s.opt.MaxPage, s.opt.MaxDocument)
+	}
+	docs, err := s.mget(ctx, list, wire(p.limit))
 	if errors.Is(err, errAnswerTooLarge) {
-		return nil, s.tooLarge()
+		return nil, tooLarge(p.limit)
 	}
 	if err != nil {
 		return nil, err
 	}
-	p := page{limit: s.opt.MaxPage}
 	for _, g := range docs {
 		if !g.Found {
 			continue
@@ -197,8 +240,8 @@ func (s *Store) Get(ctx context.Context, dids []string, envelopeOnly bool) ([]re
 // maxID is the longest id of a document in the engine, in bytes.
 const maxID = 512
 
-func (s *Store) tooLarge() error {
-	return fmt.Errorf("%w: the page is over %d bytes; ask for fewer documents", records.ErrInvalid, s.opt.MaxPage)
+func tooLarge(limit int) error {
+	return fmt.Errorf("%w: the page is over %d bytes; ask for fewer documents", records.ErrInvalid, limit)
 }
 
 // page collects documents up to a number of bytes.
@@ -210,7 +253,7 @@ type page struct {
 func (p *page) add(did string, d source) error {
 	text := d.document()
 	if p.bytes += len(text); p.bytes > p.limit {
-		return fmt.Errorf("%w: the page is over %d bytes; ask for fewer documents", records.ErrInvalid, p.limit)
+		return tooLarge(p.limit)
 	}
 	if !bytes.HasSuffix(text, []byte("}}")) {
 		return fmt.Errorf("%w: %s", ErrCorrupt, did)

@@ -55,9 +55,9 @@ func TestReindex(t *testing.T) {
 		}
 	}()
 	for range 3 {
-		n, err := s.Reindex(t.Context(), never)
-		if err != nil || n < 501 {
-			t.Errorf("re-indexed %d, %v", n, err)
+		r, err := s.Reindex(t.Context(), never)
+		if err != nil || r.Documents < 501 || r.Copied != r.Documents || !r.Done || r.Again {
+			t.Errorf("re-indexed %+v, %v", r, err)
 		}
 	}
 	stop()
@@ -99,8 +99,8 @@ func TestReindexFails(t *testing.T) {
 	if n := total(t, s, nil); n != 301 {
 		t.Errorf("%d documents", n)
 	}
-	if n, err := s.Reindex(t.Context(), never); err != nil || n != 301 {
-		t.Errorf("re-indexed %d, %v", n, err)
+	if r, err := s.Reindex(t.Context(), never); err != nil || r.Documents != 301 || r.Copied != 301 {
+		t.Errorf("re-indexed %+v, %v", r, err)
 	}
 	if n := total(t, open(t, url, prefix), nil); n != 301 {
 		t.Errorf("another store sees %d documents", n)

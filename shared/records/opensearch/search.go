@@ -258,7 +258,7 @@ func (s *Store) Search(ctx context.Context, q records.Query) (records.Page, erro
 	}
 	a, err := s.ask(ctx, "/"+s.readAlias()+"/_search", body, wire(s.opt.MaxPage))
 	if errors.Is(err, errAnswerTooLarge) {
-		return records.Page{}, s.tooLarge()
+		return records.Page{}, tooLarge(s.opt.MaxPage)
 	}
 	if err != nil {
 		return records.Page{}, err
@@ -275,10 +275,11 @@ func (s *Store) page(q records.Query, levels []records.Sort, a *searched) (recor
 		hits, more = hits[:q.Limit], true
 	}
 	p := page{limit: s.opt.MaxPage}
-	for _, h := range hits {
+	for i, h := range hits {
 		if err := p.add(h.ID, h.Source); err != nil {
 			return records.Page{}, err
 		}
+		hits[i].Source = source{} // it is in the page now
 	}
 	answer.Hits = p.hits
 	if more && len(hits) > 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -36,11 +37,10 @@ const (
 
 // typed is what is known of the typed mappings of the index that is written.
 type typed struct {
-	mu      sync.Mutex
-	index   string
-	version int
-	fields  map[string]map[string]string // template -> field -> engine's type
-	left    map[string]string            // template -> why it has no mapping
+	mu     sync.Mutex
+	index  string
+	meta   meta
+	fields map[string]map[string]string // template -> field -> engine's type
 }
 
 // typedTemplate is a template in the engine's description of a mapping.
@@ -51,12 +51,12 @@ type typedTemplate struct {
 }
 
 // load takes over what the engine has.
-func (t *typed) load(index string, version int, templates map[string]typedTemplate) {
+func (t *typed) load(index string, has found) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.index, t.version = index, version
-	t.fields, t.left = make(map[string]map[string]string), make(map[string]string)
-	for name, template := range templates {
+	t.index, t.meta = index, has.Mappings.Meta
+	t.fields = make(map[string]map[string]string)
+	for name, template := range has.Mappings.Properties.T.Properties {
 		t.fields[name] = make(map[string]string, len(template.Properties))
 		for field, m := range template.Properties {
 			t.fields[name][field] = m.Type
@@ -68,30 +68,14 @@ func (t *typed) load(index string, version int, templates map[string]typedTempla
 func (t *typed) take(of *typed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.index, t.version, t.fields, t.left = of.index, of.version, of.fields, of.left
+	t.index, t.meta, t.fields = of.index, of.meta, of.fields
 }
 
-// detail is what an operator should know; empty when all is well.
-func (t *typed) detail() string {
+// of reports whether this is what is known of an index.
+func (t *typed) of(index string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var parts []string
-	if t.version != mappingVersion {
-		parts = append(parts, fmt.Sprintf("the index has mapping version %d, this program writes %d: re-index it", t.version, mappingVersion))
-	}
-	if len(t.left) > 0 {
-		names := make([]string, 0, len(t.left))
-		for name := range t.left {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		more := ""
-		if len(names) > 5 {
-			names, more = names[:5], ", …"
-		}
-		parts = append(parts, fmt.Sprintf("%d templates are indexed by their envelope only: %s%s", len(t.left), strings.Join(names, ", "), more))
-	}
-	return strings.Join(parts, "; ")
+	return t.index == index
 }
 
 // plainName reports whether a template or field can be a field of the index: the engine
@@ -122,9 +106,9 @@ func engineType(fieldType string) (mapping map[string]any, kind string, fields i
 	return map[string]any{"type": "text", "fields": map[string]any{"keyword": map[string]any{"type": "keyword", "ignore_above": 1024}}}, "text", 2
 }
 
-// addTemplate gives a template its mapping in an index of which t is known. It fails only when the engine cannot be
-// had; a template that cannot have a mapping is noted.
-func (s *Store) addTemplate(ctx context.Context, index string, t *typed, doc []byte) error {
+// addTemplate gives a template its mapping in the index of which t is known. It fails
+// only when the engine cannot be had; a template that cannot have a mapping is noted.
+func (s *Store) addTemplate(ctx context.Context, t *typed, doc []byte) error {
 	var d struct {
 		Data struct {
 			Template string `json:"template"`
@@ -138,12 +122,11 @@ func (s *Store) addTemplate(ctx context.Context, index string, t *typed, doc []b
 	}
 	name := d.Data.Template
 	if !plainName(name) {
-		s.leave(t, name, "its name cannot be a field's")
-		return nil
+		return s.leave(ctx, t, name, "its name cannot be a field's")
 	}
 	properties, cost := make(map[string]any), 0
 	t.mu.Lock()
-	known, total := t.fields[name], t.count()
+	index, known, total := t.index, t.fields[name], t.count()
 	types := make(map[string]string)
 	for field, f := range d.Data.ByName {
 		mapping, kind, n := engineType(f.Type)
@@ -164,19 +147,17 @@ func (s *Store) addTemplate(ctx context.Context, index string, t *typed, doc []b
 		return nil
 	}
 	if total+cost > s.opt.MaxFields {
-		s.leave(t, name, fmt.Sprintf("its %d fields would exceed the limit of %d", cost, s.opt.MaxFields))
-		return nil
+		return s.leave(ctx, t, name, fmt.Sprintf("its %d fields would exceed the limit of %d", cost, s.opt.MaxFields))
 	}
 	body, err := json.Marshal(map[string]any{"properties": map[string]any{"t": map[string]any{"properties": map[string]any{
 		name: map[string]any{"dynamic": false, "properties": properties}}}}})
 	if err != nil {
 		return err
 	}
-	err = s.json(ctx, request{method: http.MethodPut, path: "/" + index + "/_mapping", body: body}, nil)
+	err = s.json(ctx, request{method: http.MethodPut, path: "/" + door(index) + "/_mapping", body: body}, nil)
 	var f *failure
 	if errors.As(err, &f) && f.status == http.StatusBadRequest {
-		s.leave(t, name, f.Error()) // another process has mapped it otherwise, or has used the limit up
-		return nil
+		return s.leave(ctx, t, name, f.Error()) // another process has mapped it otherwise, or has used the limit up
 	}
 	if err != nil {
 		return err
@@ -206,19 +187,43 @@ func (t *typed) count() int {
 	return n
 }
 
-// leave notes a template without a mapping, and says so once. The names come from
-// strangers, so only so many are kept.
-func (s *Store) leave(t *typed, name, why string) {
+// Bounds of what is kept of strangers' and of the engine's words: templates without a
+// mapping, and the bytes of a reason.
+const (
+	maxLeft   = 1000
+	maxReason = 300
+)
+
+// leave notes a template without a mapping in the index itself, so that every process
+// shows it, and says so once.
+func (s *Store) leave(ctx context.Context, t *typed, name, why string) error {
+	name, why = clip(name, maxTypedName), clip(why, maxReason)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(name) > maxTypedName {
-		name = strings.ToValidUTF8(name[:maxTypedName], "") + "…"
+	if _, ok := t.meta.Left[name]; ok || len(t.meta.Left) >= maxLeft {
+		return nil
 	}
-	if _, ok := t.left[name]; ok || len(t.left) >= 1000 {
-		return
+	next := t.meta
+	next.Left = map[string]string{name: why}
+	maps.Copy(next.Left, t.meta.Left)
+	body, err := json.Marshal(object{"_meta": next})
+	if err != nil {
+		return err
 	}
-	t.left[name] = why
+	if err := s.json(ctx, request{method: http.MethodPut, path: "/" + door(t.index) + "/_mapping", body: body}, nil); err != nil {
+		return err
+	}
+	t.meta = next
 	s.opt.Log.Warn("a template is indexed by its envelope only", "template", name, "why", why)
+	return nil
+}
+
+// clip shortens a text that others have chosen.
+func clip(text string, most int) string {
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return strings.ToValidUTF8(text, "")
 }
 
 // appendTyped appends the object t of a record: what it holds under each template. It

@@ -110,10 +110,45 @@ func TestFieldLimit(t *testing.T) {
 	if err != nil || !strings.Contains(h.Detail, "large") || strings.Contains(h.Detail, "basic") || h.Documents != 3 {
 		t.Errorf("%+v, %v", h, err)
 	}
+	if n := found(t, url, prefix, `{"term":{"t.large.field0.keyword":"value"}}`); n != 0 {
+		t.Errorf("found by its field %d times", n)
+	}
+	// The process that wrote it is not the one that is asked, as a rule; a later one does
+	// not write it again, and a new index shows what does not fit there.
+	other := open(t, url, prefix, func(o *opensearch.Options) { o.MaxFields = 30 })
+	if again, err := other.Health(t.Context()); err != nil || again.Detail != h.Detail {
+		t.Errorf("another store says %+v, %v", again, err)
+	}
+	strange := p.expand(p.signer.Template("no.field", []byte(`{"a":"string","index_a":0}`)))
+	write(t, other, records.OK, puts(1, strange)...)
+	if h, err = s.Health(t.Context()); err != nil || !strings.Contains(h.Detail, "2 templates are indexed by their envelope only: large, no.field") {
+		t.Errorf("what another store left: %+v, %v", h, err)
+	}
+	if r, err := other.Reindex(t.Context(), never); err != nil || !r.Done {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if again, err := s.Health(t.Context()); err != nil || again.Detail != h.Detail {
+		t.Errorf("behind a re-index: %+v, %v", again, err)
+	}
+	roomy := open(t, url, prefix)
+	if r, err := open(t, url, prefix).Reindex(t.Context(), never); err != nil || !r.Done { // with room for more
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if again, err := s.Health(t.Context()); err != nil || strings.Contains(again.Detail, "large") || !strings.Contains(again.Detail, "1 templates") {
+		t.Errorf("with room for it: %+v, %v", again, err)
+	}
+	// A Store that has not heard of the move maps a template in the new index all the same.
+	write(t, roomy, records.OK, puts(1, p.expand(p.signer.Template("later", []byte(`{"a":"string","index_a":0}`))))...)
+	later := p.signer.Verified(p.signer.Template("later", []byte(`{"a":"string","index_a":0}`))).Template()
+	write(t, roomy, records.OK, puts(1, p.expand(p.signer.Record("post", oiptest.Object{Template: later.ID, Values: map[int]any{0: "x"}}), later))...)
+	total(t, roomy, nil) // refreshes
+	if n := found(t, url, prefix, `{"term":{"t.later.a.keyword":"x"}}`); n != 1 {
+		t.Errorf("the later template's record is found by its field %d times", n)
+	}
 	if n := total(t, s, records.Is(records.FieldTemplateName, "large")); n != 1 {
 		t.Errorf("found by its envelope %d times", n)
 	}
-	if n := found(t, url, prefix, `{"term":{"t.large.field0.keyword":"value"}}`); n != 0 {
-		t.Errorf("found by its field %d times", n)
+	if n := found(t, url, prefix, `{"term":{"t.large.field0.keyword":"value"}}`); n != 1 {
+		t.Errorf("found by its field %d times where it fits", n)
 	}
 }

@@ -28,7 +28,10 @@ type subject struct {
 	seq, term int64
 	fence     uint64
 	kind      oip.Kind
-	json      []byte // nil when it was not needed
+	json      []byte // nil when it is not needed
+	// same is set when it was already what an earlier round decided, unreadable when it
+	// is larger than any document may be.
+	same, unreadable bool
 
 	// What was decided.
 	decided bool
@@ -56,10 +59,11 @@ func (s *Store) Write(ctx context.Context, ops []records.Op) ([]records.Result, 
 	defer leave()
 	results := make([]records.Result, len(ops))
 	for open := s.subjects(ops); len(open) > 0; {
-		n := part(open, ops)
-		if err := s.settle(ctx, open[:n], ops, results); err != nil {
+		n, err := s.settle(ctx, open[:part(open, ops)], ops, results)
+		if err != nil {
 			return nil, err
 		}
+		clear(open[:n]) // what was read for them is of no more use
 		open = open[n:]
 	}
 	return results, nil
@@ -78,16 +82,22 @@ func part(open []*subject, ops []records.Op) (n int) {
 	return n
 }
 
-// settle does the operations of some documents, and fills in their results.
-func (s *Store) settle(ctx context.Context, open []*subject, ops []records.Op, results []records.Result) error {
+// settle does the operations of as many of the documents as can be in memory, at least
+// one, and fills in their results. It returns how many those were.
+func (s *Store) settle(ctx context.Context, open []*subject, ops []records.Op, results []records.Result) (settled int, err error) {
 	busy := 0
 	for round := 1; len(open) > 0; round++ {
-		if err := s.read(ctx, open, ops); err != nil {
-			return err
+		n, err := s.read(ctx, open, ops)
+		if err != nil {
+			return 0, err
+		}
+		if round == 1 {
+			open, settled = open[:n], n
 		}
 		var changed, again []*subject
+		open, again = open[:n], open[n:]
 		for _, d := range open {
-			if d.decided && d.as(d.after) {
+			if d.same {
 				continue // an earlier round did it, although nobody heard
 			}
 			if s.decide(d, ops) {
@@ -96,21 +106,21 @@ func (s *Store) settle(ctx context.Context, open []*subject, ops []records.Op, r
 		}
 		for _, d := range changed {
 			if d.after.exists && d.after.kind == oip.KindTemplate && d.json == nil {
-				if err := s.addTemplate(ctx, s.writeAlias(), &s.typed, d.after.json); err != nil {
-					return err
+				if err := s.mapTemplate(ctx, d); err != nil {
+					return 0, err
 				}
 			}
 		}
-		again, overloaded, err := s.bulk(ctx, changed)
+		lost, overloaded, err := s.bulk(ctx, changed)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for _, d := range open {
 			for i, op := range d.ops {
 				results[op] = d.results[i]
 			}
 		}
-		open = again
+		open = append(lost, again...)
 		if len(open) > 0 && round == maxRounds {
 			for _, d := range open {
 				for _, op := range d.ops {
@@ -122,11 +132,28 @@ func (s *Store) settle(ctx context.Context, open []*subject, ops []records.Op, r
 		if overloaded {
 			busy++
 			if err := sleep(ctx, pauseBefore(busy)); err != nil {
-				return s.ended(ctx)
+				return 0, s.ended(ctx)
 			}
 		}
 	}
-	return nil
+	return settled, nil
+}
+
+// mapTemplate gives the template of a document its mapping in the index that the document
+// is about to be written to. What is known of another index, from before a move, is of
+// no use there.
+func (s *Store) mapTemplate(ctx context.Context, d *subject) error {
+	if !s.typed.of(d.index) {
+		if _, err := s.findIndex(ctx); err != nil {
+			return err
+		}
+	}
+	err := s.addTemplate(ctx, &s.typed, d.after.json)
+	var f *failure
+	if errors.As(err, &f) && f.status == http.StatusNotFound {
+		return fmt.Errorf("%w: %w", errMoved, err)
+	}
+	return err
 }
 
 // pauseBefore is the wait before something is tried again for the n-th time.
@@ -184,6 +211,8 @@ func (s *Store) decide(d *subject, ops []records.Op) (write bool) {
 			now, write = next, true
 		case op.Patch != nil && !now.exists:
 			d.results[i] = records.Result{Status: records.Missing}
+		case op.Patch != nil && d.unreadable:
+			d.results[i] = records.Result{Status: records.Poison, Detail: fmt.Sprintf("the stored document is over %d bytes", s.opt.MaxDocument)}
 		case op.Patch != nil:
 			text, err := op.Patch.Apply(now.json)
 			if err != nil {
