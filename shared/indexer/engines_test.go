@@ -132,7 +132,7 @@ func (w *world) openRoughOn(openSearch, dynamoDB string) (rec records.Store, st 
 	w.t.Helper()
 	config := engines.DynamoDB.AWS(w.t)
 	config.BaseEndpoint, config.ConfigSources = aws.String(dynamoDB), nil // or the variable would win
-	o := stack.Options{AWS: config, DynamoDB: dynamoDB, OpenSearch: openSearch,
+	o := stack.Options{AWS: config, DynamoDB: dynamoDB, OpenSearch: openSearch, SQS: engines.SQS.URL(w.t),
 		Name: fmt.Sprintf("rough-%d-%s", w.seed, strings.ToLower(rand.Text()[:8])), Gateways: "none"}
 	ctx := context.Background()
 	if _, err := stack.New(ctx, o); err != nil {
