@@ -53,7 +53,7 @@ func binary(t testing.TB, name, folder string) string {
 	t.Helper()
 	out := filepath.Join(binaries, name, "bootstrap")
 	build := sync.OnceValue(func() error {
-		c := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", out, folder)
+		c := exec.Command("go", "build", "-tags", "lambda.norpc,grpcnotrace", "-trimpath", "-ldflags", "-s -w", "-o", out, folder)
 		c.Dir = "../.."
 		c.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := c.CombinedOutput(); err != nil {
