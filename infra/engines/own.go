@@ -23,7 +23,7 @@ type Own struct {
 	URL string
 
 	// signal ends it: SIGKILL, but for DynamoDB Local, which writes to its file some time
-	// after it has acknowledged, and so loses what Amazon's own service would not.
+	// after it has acknowledged. With SIGTERM it loses the very last write, now and then.
 	signal    syscall.Signal
 	args, env []string
 	dir       string

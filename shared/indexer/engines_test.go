@@ -238,7 +238,7 @@ func stopSoon(p *rough, stop bool) (over func()) {
 }
 
 // TestEngineKilled ends OpenSearch itself, as a power cut would, and then DynamoDB Local
-// (with SIGTERM: its file is behind what it acknowledges), while they write, in the middle
+// (with SIGTERM, see engines.Own), while they write, in the middle
 // of cycles, and starts them again on their files: nothing is lost, and nothing is there
 // twice.
 func TestEngineKilled(t *testing.T) {
