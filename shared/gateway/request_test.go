@@ -215,10 +215,10 @@ func TestInFlightIsBounded(t *testing.T) {
 	var now, peak atomic.Int64
 	gate, arrived := make(chan struct{}), make(chan struct{}, 4*most)
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ string, _ int) {
-		arrived <- struct{}{}
 		n := now.Add(1)
 		for p := peak.Load(); n > p && !peak.CompareAndSwap(p, n); p = peak.Load() {
 		}
+		arrived <- struct{}{} // counted: whoever sees them all arrived may let one go
 		<-gate
 		now.Add(-1)
 		_, _ = w.Write([]byte("x"))
