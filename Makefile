@@ -173,6 +173,7 @@ bench: ## run the benchmarks, or those that BENCH names, beside openssl's RSA
 bench-aws: ## measure the deployment's parts over real engines
 	@$(ENGINES) run bash -c '$(GO) test -run "^$$" -bench "Bulk" -benchtime 3x ./shared/records/opensearch; \
 	$(GO) test -run "^$$" -bench "EnginePage" -benchtime 1000x ./shared/api; \
+	$(GO) test -run "^$$" -bench IdleRequests -benchtime 20x ./shared/indexer; \
 	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./infra/awslocal; \
 	$(GO) test -run "^$$" -bench . -benchtime 200x ./shared/state/dynamo' | sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
 

@@ -16,7 +16,7 @@ import (
 )
 
 // run does one cycle that must end well.
-func run(t *testing.T, ix *Indexer) Report {
+func run(t testing.TB, ix *Indexer) Report {
 	t.Helper()
 	report, err := ix.Run(context.Background())
 	if err != nil {

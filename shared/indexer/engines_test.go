@@ -390,18 +390,36 @@ func TestKillOverEngines(t *testing.T) {
 	}
 }
 
-// TestIdleRequests counts what an idle cycle asks of DynamoDB.
-func TestIdleRequests(t *testing.T) {
+// idle has a world indexed over the engines until all that waits has been tried; cycle
+// runs one more cycle and tells how many requests of DynamoDB it took.
+func idle(t testing.TB) (cycle func() uint64) {
 	w := smallWorld(t, 5, 40)
 	rec, st, proxies := w.openRough()
 	ix := New(w.options(rec, st, "idle"))
-	for range 4 { // until all that waits has been tried
+	for range 4 {
 		run(t, ix)
 		w.clock.Advance(time.Minute)
 	}
-	before := proxies[1].count.Load()
-	run(t, ix)
-	if n := proxies[1].count.Load() - before; n > 10 {
+	return func() uint64 {
+		before := proxies[1].count.Load()
+		run(t, ix)
+		return proxies[1].count.Load() - before
+	}
+}
+
+// TestIdleRequests counts what an idle cycle asks of DynamoDB.
+func TestIdleRequests(t *testing.T) {
+	if n := idle(t)(); n > 10 {
 		t.Errorf("%d requests of DynamoDB in an idle cycle, at most 10", n)
 	}
+}
+
+// BenchmarkIdleRequests shows the same number.
+func BenchmarkIdleRequests(b *testing.B) {
+	cycle := idle(b)
+	requests := uint64(0)
+	for b.Loop() {
+		requests += cycle()
+	}
+	b.ReportMetric(float64(requests)/float64(b.N), "requests/cycle")
 }
