@@ -1,8 +1,7 @@
 // Package stack is what surrounds the functions on AWS, made of engines on this
 // machine: the DynamoDB table, a name for the indexes in OpenSearch, a bucket and queues,
 // and a gateway that serves the sample chain. Its Environ is what the template would set, so
-// that the very
-// binaries that ship run against it.
+// that the very binaries that ship run against it.
 package stack
 
 import (
