@@ -177,12 +177,12 @@ bench-aws: ## measure the deployment's parts over real engines
 	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./infra/awslocal; \
 	$(GO) test -run "^$$" -bench . -benchtime 200x ./shared/state/dynamo' | sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
 
-# Ten minutes are what infra/soak has the results of; other lengths go into build/soak.
-SOAK_MINUTES ?= 10
+# Twenty minutes are what infra/soak has the results of; other lengths go into build/soak.
+SOAK_MINUTES ?= 20
 .PHONY: soak
-soak: build ## run the local node under load for SOAK_MINUTES (10), and see whether anything grows
+soak: build ## run the local node under load for SOAK_MINUTES (20), and see whether anything grows
 	@$(GO) build -o build/soak.bin ./infra/soak
-	@build/soak.bin -minutes $(SOAK_MINUTES) -out $(if $(filter 10,$(SOAK_MINUTES)),infra/soak,build/soak)
+	@build/soak.bin -minutes $(SOAK_MINUTES) -out $(if $(filter 20,$(SOAK_MINUTES)),infra/soak,build/soak)
 
 # A file of MEDIA_SIZE bytes from a process of its own, into the files and into S3,
 # each beside a plain copy; three times that of disk is needed. The S3 server is one for

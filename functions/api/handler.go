@@ -69,7 +69,7 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, err := l.parts.Authenticator(ctx)
+	auth, err := authenticator(ctx, l.parts)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"oipnode/infra/awslocal/stack"
+	"oipnode/shared/awsclient"
 )
 
 const (
@@ -81,7 +82,7 @@ func work(ctx context.Context, o stack.Options, envFile string, remove bool, com
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	defer transport.CloseIdleConnections()
-	o.AWS.HTTPClient = &http.Client{Transport: transport}
+	o.AWS.HTTPClient = awsclient.HTTP(&http.Client{Transport: transport})
 	if remove {
 		return 0, stack.Delete(ctx, o)
 	}

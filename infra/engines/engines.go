@@ -14,6 +14,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"oipnode/shared/awsclient"
 )
 
 // An Engine is one of the servers.
@@ -64,6 +66,6 @@ func (e Engine) AWS(t testing.TB) aws.Config {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 32
 	t.Cleanup(transport.CloseIdleConnections)
-	c.HTTPClient = &http.Client{Transport: transport}
+	c.HTTPClient = awsclient.HTTP(&http.Client{Transport: transport})
 	return c
 }

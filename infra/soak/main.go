@@ -1,7 +1,7 @@
 // Command soak runs the local node under mixed load for minutes, measures what it takes
 // from the machine, and says whether any of it grows:
 //
-//	make soak                     ten minutes; SOAK_MINUTES=60 for an hour
+//	make soak                     twenty minutes; SOAK_MINUTES=60 for an hour
 //
 // The node is the binary as it ships, on a data folder of its own, beside a gateway
 // whose chain begins as the sample and grows, a GUN peer with very many souls, and a

@@ -45,19 +45,19 @@ const mostSamples = 600
 // shortestTimeout is longer than a dialogue's steps take on a machine that has a lot to do.
 const shortestTimeout = 6 * time.Second
 
-// readSettings reads the arguments. Ten minutes have 10,000 dialogues, 1,000 fetches of
-// 1 to 50 MB, and a million souls.
+// readSettings reads the arguments. Twenty minutes have 10,000 dialogues, 1,000 fetches of
+// 1 to 50 MB, and a million souls, which is what two processors do beside the requests.
 func readSettings(args []string, stderr io.Writer) (settings, error) {
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	s := settings{blocks: 2 * time.Second, timeout: 30 * time.Second}
 	flags.StringVar(&s.binary, "binary", "build/oipnode", "the node's `file`")
 	flags.StringVar(&s.out, "out", "infra/soak", "`folder` that gets the results")
-	minutes := flags.Float64("minutes", 10, "how long the load lasts")
+	minutes := flags.Float64("minutes", 20, "how long the load lasts")
 	flags.IntVar(&s.rate, "rate", 200, "requests a second")
-	dialogues := flags.Int("dialogues", 1000, "dialogues a minute")
-	fetches := flags.Int("fetches", 100, "media fetches a minute")
-	souls := flags.Int("souls", 100_000, "souls of the GUN peer for each minute")
+	dialogues := flags.Int("dialogues", 500, "dialogues a minute")
+	fetches := flags.Int("fetches", 50, "media fetches a minute")
+	souls := flags.Int("souls", 50_000, "souls of the GUN peer for each minute")
 	flags.Int64Var(&s.largest, "largest", 50_000_000, "`bytes` of the largest file that is fetched")
 	if err := flags.Parse(args); err != nil {
 		return settings{}, errUsage

@@ -25,6 +25,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
 
+	"oipnode/shared/awsclient"
 	"oipnode/shared/metrics"
 	"oipnode/shared/start"
 	"oipnode/shared/trace/awssdk"
@@ -46,6 +47,7 @@ func Run(name string, build func(p *Parts) (handler any, err error)) int {
 			return fmt.Errorf("the SDK's own settings: %w", err)
 		}
 		aws.Logger = sdkLogger{log}
+		aws.HTTPClient = awsclient.HTTP(aws.HTTPClient)
 		awssdk.Instrument(&aws)
 		xray.Log(log)
 		measured, err := metrics.NewEMF(os.Stdout, cmp.Or(lambdacontext.FunctionName, name), nil)

@@ -11,15 +11,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	"github.com/aws/smithy-go"
 	"github.com/opensearch-project/opensearch-go/v2/signer"
 	"github.com/opensearch-project/opensearch-go/v2/signer/awsv2"
 
-	"oipnode/shared/access"
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
 	"oipnode/shared/jobs/sqs"
@@ -50,7 +46,6 @@ type Parts struct {
 	aws     aws.Config
 	state   once[state.Store]
 	records once[records.Store]
-	auth    once[*access.Authenticator]
 }
 
 // Stores are the two stores, open.
@@ -78,7 +73,7 @@ func (p *Parts) Stores(ctx context.Context) (s Stores, err error) {
 func (p *Parts) Records(ctx context.Context) (records.Store, error) {
 	s, err := p.records.get(ctx, p.openRecords)
 	if err != nil {
-		return nil, unavailable("the record store", "OPENSEARCH_ENDPOINT", err)
+		return nil, Unavailable("the record store", "OPENSEARCH_ENDPOINT", err)
 	}
 	return s, nil
 }
@@ -87,7 +82,7 @@ func (p *Parts) Records(ctx context.Context) (records.Store, error) {
 func (p *Parts) State(ctx context.Context) (state.Store, error) {
 	s, err := p.state.get(ctx, p.openState)
 	if err != nil {
-		return nil, unavailable("the state store", "STATE_TABLE", err)
+		return nil, Unavailable("the state store", "STATE_TABLE", err)
 	}
 	return s, nil
 }
@@ -128,9 +123,9 @@ func (p *Parts) Queue(url, deadURL string) (*sqs.Queue, error) {
 // retryAfter is when a client may ask again that met a store that could not be opened.
 const retryAfter = 5 * time.Second
 
-// unavailable is the error of a part that could not be opened: the caller reads which,
+// Unavailable is the error of a part that could not be opened: the caller reads which,
 // the log which variable and why.
-func unavailable(part, variable string, err error) error {
+func Unavailable(part, variable string, err error) error {
 	return errs.E(errs.Unavailable, part+" cannot be reached", fmt.Errorf("%s: %w", variable, err)).After(retryAfter)
 }
 
@@ -151,45 +146,8 @@ func (p *Parts) signer() (signer.Signer, error) {
 	return awsv2.NewSignerWithService(p.aws, "es")
 }
 
-// Authenticator tells who sends a request. The key of the tokens comes from the
-// configuration or from the SSM parameter that it names; without either, every request
-// is anonymous.
-func (p *Parts) Authenticator(ctx context.Context) (*access.Authenticator, error) {
-	return p.auth.get(ctx, func(ctx context.Context) (*access.Authenticator, error) {
-		secret := p.Config.HTTP.JWTSecret.Reveal()
-		if name := p.Config.HTTP.JWTSecretParameter; name != "" {
-			ctx, cancel := context.WithTimeout(ctx, openTime)
-			defer cancel()
-			out, err := ssm.NewFromConfig(p.aws).GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
-			if err != nil {
-				return nil, unavailable("the key of the tokens", "JWT_SECRET_PARAMETER", withoutWords("GetParameter", err))
-			}
-			if secret = []byte(aws.ToString(out.Parameter.Value)); len(secret) == 0 {
-				return nil, unavailable("the key of the tokens", "JWT_SECRET_PARAMETER", errors.New("the parameter is empty"))
-			}
-		}
-		return access.NewAuthenticator(access.Settings{Secret: secret, PublicBaseURL: p.Config.HTTP.PublicBaseURL, Log: p.Log})
-	})
-}
-
-// withoutWords is an error of AWS without what AWS says: some messages quote the session
-// token, and the cause goes into the log. What remains is the operation, the code and the
-// id of the request; without an answer, the first cause.
-func withoutWords(operation string, err error) error {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
-			err = next
-		}
-		return fmt.Errorf("%s: no answer: %w", operation, err)
-	}
-	status, request := 0, ""
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) {
-		status, request = response.HTTPStatusCode(), response.ServiceRequestID()
-	}
-	return fmt.Errorf("%s: %s (status %d, request %q)", operation, api.ErrorCode(), status, request)
-}
+// AWS is the SDK's own configuration, for a client that only one function has.
+func (p *Parts) AWS() aws.Config { return p.aws }
 
 // close closes what was opened.
 func (p *Parts) close() error {

@@ -15,6 +15,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"oipnode/infra/engines"
+	"oipnode/shared/awsclient"
 	"oipnode/shared/jobs/sqs"
 	"oipnode/shared/library"
 	"oipnode/shared/media/s3"
@@ -36,7 +37,7 @@ func newCloud(t testing.TB, change ...func(*library.Options)) *world {
 	engines.SQS.URL(t)
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(transport.CloseIdleConnections)
-	cfg.HTTPClient = &http.Client{Transport: transport}
+	cfg.HTTPClient = awsclient.HTTP(&http.Client{Transport: transport})
 	ctx := context.Background()
 	name := "library-" + strings.ToLower(rand.Text()[:16])
 	must := func(err error) {

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"oipnode/infra/engines"
+	"oipnode/shared/awsclient"
 	"oipnode/shared/jobs"
 	"oipnode/shared/jobs/jobstest"
 	"oipnode/shared/jobs/sqs"
@@ -49,7 +50,7 @@ func newClient(t testing.TB, options ...func(*awssqs.Options)) *awssqs.Client {
 	cfg := engines.SQS.AWS(t)
 	transport := &http.Transport{MaxIdleConnsPerHost: 8}
 	t.Cleanup(transport.CloseIdleConnections)
-	cfg.HTTPClient = &http.Client{Transport: transport}
+	cfg.HTTPClient = awsclient.HTTP(&http.Client{Transport: transport})
 	return awssqs.NewFromConfig(cfg, append([]func(*awssqs.Options){func(o *awssqs.Options) {
 		o.Logger = logging.Nop{} // the tests cut connections, which the SDK warns of
 	}}, options...)...)

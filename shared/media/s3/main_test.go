@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"oipnode/infra/engines"
+	"oipnode/shared/awsclient"
 	"oipnode/shared/media"
 	"oipnode/shared/media/mediatest"
 	"oipnode/shared/media/s3"
@@ -45,7 +46,7 @@ func newClient(t testing.TB, options ...func(*awss3.Options)) *awss3.Client {
 	cfg := engines.S3.AWS(t)
 	transport := &http.Transport{MaxIdleConnsPerHost: 8}
 	t.Cleanup(transport.CloseIdleConnections)
-	cfg.HTTPClient = &http.Client{Transport: transport}
+	cfg.HTTPClient = awsclient.HTTP(&http.Client{Transport: transport})
 	return awss3.NewFromConfig(cfg, append([]func(*awss3.Options){func(o *awss3.Options) {
 		o.UsePathStyle = true
 		o.Logger = logging.Nop{} // the tests cut connections, which the SDK warns of

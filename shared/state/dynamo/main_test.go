@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"oipnode/infra/engines"
+	"oipnode/shared/awsclient"
 	"oipnode/shared/state"
 	"oipnode/shared/state/dynamo"
 )
@@ -29,7 +30,7 @@ func newClient(t testing.TB, through http.RoundTripper, options ...func(*dynamod
 		through = transport
 	}
 	cfg := engines.DynamoDB.AWS(t)
-	cfg.HTTPClient = &http.Client{Transport: through}
+	cfg.HTTPClient = awsclient.HTTP(&http.Client{Transport: through})
 	return dynamodb.NewFromConfig(cfg, append([]func(*dynamodb.Options){func(o *dynamodb.Options) {
 		o.DisableValidateResponseChecksum = true // DynamoDB Local sends a wrong one with errors
 		o.Logger = logging.Nop{}                 // the tests cut connections, which the SDK warns of
