@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -85,6 +86,7 @@ type listing struct {
 	// again.
 	Absent int       `json:"absent,omitempty"`
 	Due    time.Time `json:"due,omitzero"`
+	slice
 
 	version uint64
 }
@@ -127,6 +129,16 @@ func (x *index) push(until context.Context, e entry, f *failure, deletion bool) 
 // read works through an index. It reports whether all of it is processed. What a peer
 // does wrong is counted; the error is one of our own stores.
 func (x *index) read(ctx, until context.Context) (whole bool, err error) {
+	whole, err = x.look(ctx, until)
+	if errors.Is(err, ErrAbsent) {
+		return true, x.absent(ctx)
+	}
+	x.r.sum(x.kept)
+	return whole, err
+}
+
+// look is read; its error may also be ErrAbsent.
+func (x *index) look(ctx, until context.Context) (whole bool, err error) {
 	if item, ok := x.r.listings[listKey(x.r.peer.id, x.what)]; ok {
 		if err := decode(item, &x.kept); err != nil {
 			return false, err
@@ -141,8 +153,7 @@ func (x *index) read(ctx, until context.Context) (whole bool, err error) {
 	}
 	if len(x.kept.Parts) == 0 {
 		// Nothing is known, so everything has to be looked at: one reading is enough.
-		x.openAll()
-		return x.process(ctx, until, nil)
+		return x.slices(ctx, until, all(), nil)
 	}
 	sums, entries, err := x.survey(ctx, until)
 	switch {
@@ -154,29 +165,37 @@ func (x *index) read(ctx, until context.Context) (whole bool, err error) {
 	case errors.Is(err, errOurs):
 		return false, err
 	case errors.Is(err, ErrAbsent):
-		return true, nil // slow, for it was there; nothing follows from it
+		return true, err
 	case err != nil:
 		// What came is processed all the same: it may never come whole.
-		x.openAll()
+		x.openOnly(slices.Collect(maps.Keys(all())))
 		return x.process(ctx, until, entries)
 	}
 	now := x.r.opt.Now().Unix()
-	x.open = make(map[int]time.Time)
+	due := make(map[int]bool)
 	for p, s := range sums {
 		if k, ok := x.kept.Parts[p]; !ok || k.Digest != s.String() || k.Until <= now {
-			x.open[p] = forever
+			due[p] = true
 		}
 	}
-	if len(x.open) == 0 {
-		x.r.sum(x.kept)
-		return true, nil
-	}
-	return x.process(ctx, until, entries)
+	return x.slices(ctx, until, due, entries)
 }
 
-func (x *index) openAll() {
-	x.open = make(map[int]time.Time, parts)
+// all are all parts.
+func all() map[int]bool {
+	due := make(map[int]bool, parts)
 	for p := range parts {
+		due[p] = true
+	}
+	return due
+}
+
+// openOnly says which parts are looked at.
+func (x *index) openOnly(now []int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.open = make(map[int]time.Time, len(now))
+	for _, p := range now {
 		x.open[p] = forever
 	}
 }
@@ -302,10 +321,8 @@ func (x *index) process(ctx, until context.Context, entries []entry) (whole bool
 	}
 	x.wait.Wait()
 	switch {
-	case errors.Is(err, errOurs):
+	case errors.Is(err, errOurs), errors.Is(err, ErrAbsent):
 		return false, err
-	case errors.Is(err, ErrAbsent):
-		return true, x.absent(ctx)
 	case errors.Is(err, errStop):
 		return false, nil
 	case err != nil:
@@ -315,8 +332,9 @@ func (x *index) process(ctx, until context.Context, entries []entry) (whole bool
 	return x.finish(ctx, sums, counts)
 }
 
-// absent notes that the peer does not have the index, or was slow. Most peers do not
-// have most types, and each question costs them three seconds.
+// absent notes that the peer does not have the index. Most peers do not have most types,
+// and each question costs them three seconds. Of one that was there before, nothing
+// follows: the peer was slow.
 func (x *index) absent(ctx context.Context) error {
 	if len(x.kept.Parts) > 0 {
 		return nil
@@ -347,7 +365,6 @@ func (x *index) finish(ctx context.Context, sums map[int]*digest, counts map[int
 		}
 		x.kept.Parts[p] = part{Digest: s.String(), Entries: counts[p], Until: x.open[p].Unix()}
 	}
-	x.r.sum(x.kept)
 	return whole, x.save(ctx)
 }
 
@@ -365,6 +382,9 @@ func (x *index) save(ctx context.Context) error {
 	err = x.r.commit(ctx, op, state.Check(keyCleared, x.r.cleared))
 	if errors.Is(err, state.ErrConflict) {
 		return nil
+	}
+	if err == nil {
+		x.kept.version++
 	}
 	return err
 }
