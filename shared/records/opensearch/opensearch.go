@@ -140,6 +140,8 @@ type Store struct {
 	// version is the engine's, such as 2.19.6.
 	version string
 	typed   typed
+	// rewrites is set while documents that are put were there already (presume).
+	rewrites atomic.Bool
 
 	// written counts the Writes that changed something, refreshed how many of them a
 	// refresh has made visible; see refresh.

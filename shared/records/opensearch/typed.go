@@ -78,6 +78,13 @@ func (t *typed) of(index string) bool {
 	return t.index == index
 }
 
+// current is the index that is known, "" when none is.
+func (t *typed) current() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.index
+}
+
 // plainName reports whether a template or field can be a field of the index: the engine
 // takes dots for levels, and other signs have a meaning in its paths.
 func plainName(name string) bool {

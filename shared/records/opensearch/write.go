@@ -87,9 +87,16 @@ func part(open []*subject, ops []records.Op) (n int) {
 func (s *Store) settle(ctx context.Context, open []*subject, ops []records.Op, results []records.Result) (settled int, err error) {
 	busy := 0
 	for round := 1; len(open) > 0; round++ {
-		n, err := s.read(ctx, open, ops)
-		if err != nil {
-			return 0, err
+		n := 0
+		if round == 1 {
+			n = s.presume(open, ops)
+		}
+		presumed := n > 0
+		if !presumed {
+			if n, err = s.read(ctx, open, ops); err != nil {
+				return 0, err
+			}
+			s.learn(open[:n], ops)
 		}
 		if round == 1 {
 			open, settled = open[:n], n
@@ -115,6 +122,9 @@ func (s *Store) settle(ctx context.Context, open []*subject, ops []records.Op, r
 		if err != nil {
 			return 0, err
 		}
+		if presumed && len(lost) > len(open)/4 {
+			s.rewrites.Store(true)
+		}
 		for _, d := range open {
 			for i, op := range d.ops {
 				results[op] = d.results[i]
@@ -137,6 +147,48 @@ func (s *Store) settle(ctx context.Context, open []*subject, ops []records.Op, r
 		}
 	}
 	return settled, nil
+}
+
+// presume takes documents that are only put to be new, as they are in a first sync, and
+// returns how many: all or none. What is created needs no reading before, which would
+// be a request more; the engine refuses to create what is there, and
+// that is then read and decided like everything else. Where many were there, the next
+// ones are read first, until again most of them are new. Templates are always read: their
+// mapping goes to the index that is written now, before they do.
+func (s *Store) presume(open []*subject, ops []records.Op) int {
+	index := s.typed.current()
+	if index == "" || s.rewrites.Load() || !putsOnly(open, ops) {
+		return 0
+	}
+	for _, d := range open {
+		d.index = index
+	}
+	return len(open)
+}
+
+// learn notes whether documents that are only put are new, from what was read of them.
+func (s *Store) learn(read []*subject, ops []records.Op) {
+	if !s.rewrites.Load() || !putsOnly(read, ops) {
+		return
+	}
+	there := 0
+	for _, d := range read {
+		if d.exists {
+			there++
+		}
+	}
+	s.rewrites.Store(there > len(read)/4)
+}
+
+func putsOnly(list []*subject, ops []records.Op) bool {
+	for _, d := range list {
+		for _, at := range d.ops {
+			if ops[at].Put == nil || ops[at].Put.Kind() == oip.KindTemplate {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // mapTemplate gives the template of a document its mapping in the index that the document
