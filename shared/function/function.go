@@ -26,6 +26,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"oipnode/shared/awsclient"
+	"oipnode/shared/memory"
 	"oipnode/shared/metrics"
 	"oipnode/shared/start"
 	"oipnode/shared/trace/awssdk"
@@ -97,7 +98,8 @@ func (i *invocations) Invoke(ctx context.Context, payload []byte) ([]byte, error
 		i.emf.Add(metrics.ColdStarts, 1)
 	}
 	defer func() {
-		metrics.Memory(i.emf, i.memory)
+		s := memory.Reader{Function: i.memory}.Read()
+		memory.Record(i.emf, s, s.Used)
 		if err := i.emf.Flush(); err != nil {
 			i.log.WarnContext(ctx, "write the metrics", "error", err)
 		}
