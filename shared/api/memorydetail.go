@@ -66,7 +66,7 @@ func (s *server) memoryTracker(ctx context.Context, _ *http.Request) (answer, er
 		t := trackedFunction{functionInfo: s.functionOf(f), Samples: samplesOf(f.Fullest().Points)}
 		for _, i := range f.Instances {
 			t.Processes = append(t.Processes, trackedInstance{
-				ID: clip(i.ID, 8), Started: i.Started.UTC(), At: i.At.UTC(), LimitMB: megabytes(float64(i.Limit)),
+				ID: i.ID[:min(len(i.ID), 8)], Started: i.Started.UTC(), At: i.At.UTC(), LimitMB: megabytes(float64(i.Limit)),
 				UsedMB: megabytes(float64(i.Used)), PeakMB: megabytes(float64(i.Peak)), Utilization: i.Utilization(), Growth: growthOf(i.Points, i.Limit),
 			})
 		}

@@ -82,6 +82,7 @@ func New(o Options) *Monitor {
 	s := o.Read()
 	m.started = s.At
 	m.note(s)
+	m.state.Level = OK // no level is crossed before the first check
 	return m
 }
 

@@ -102,6 +102,20 @@ func TestCrossing(t *testing.T) {
 	}
 }
 
+// A process that begins above a threshold has crossed it with its first check.
+func TestBeginsFull(t *testing.T) {
+	var log bytes.Buffer
+	cache := &buffer{}
+	m := New(Options{Read: func() Sample { return sample(95) }, Thresholds: thresholds(t), Free: func() {}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	m.Register(cache)
+	if s := m.State(); s.Level != OK || s.Verdict.Level != Critical || s.Peak != 95_000 {
+		t.Errorf("%+v", s)
+	}
+	if s := m.Check(t.Context()); s.Level != Critical || !s.Shedding || cache.drops != 1 || strings.Count(log.String(), "crossed a level") != 1 {
+		t.Errorf("%+v, dropped %d: %s", s, cache.drops, log.String())
+	}
+}
+
 // TestShedding: at critical the caches are dropped and memory is given back once, media
 // wait, and queries are refused only when that was not enough.
 func TestShedding(t *testing.T) {
