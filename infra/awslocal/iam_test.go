@@ -183,7 +183,8 @@ func TestPermissions(t *testing.T) {
 		r, err := api.Invoke(ctx, event)
 		return r.Payload, err
 	})
-	for _, path := range []string{"/api/records", "/api/records/recordTypes", "/api/templates", "/api/creators", "/api/organizations", "/api/health", "/api/health/keepdb"} {
+	for _, path := range []string{"/api/records", "/api/records/recordTypes", "/api/templates", "/api/creators", "/api/organizations", "/api/health", "/api/health/keepdb",
+		"/api/health/memory", "/api/health/memory/tracker", "/api/health/memory/analyze"} {
 		if status, err := call(t.Context(), "GET", url+path, "", nil); err != nil || status != http.StatusOK {
 			t.Errorf("%s: %d, %v", path, status, err)
 		}

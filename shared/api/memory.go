@@ -140,14 +140,17 @@ type functionsRead struct {
 	truncated bool
 }
 
-// functions reads what all processes have told.
+// functions reads what all processes have told. Nobody waits for another one's reading,
+// which may take as long as the store likes.
 func (s *server) functions(ctx context.Context) (list []memory.Function, truncated bool, err error) {
 	f := &s.told
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	now := s.opt.Now()
-	if age := now.Sub(f.at); !f.at.IsZero() && age >= 0 && age < functionsTTL {
-		return f.list, f.truncated, nil
+	f.mu.Lock()
+	list, truncated, age := f.list, f.truncated, now.Sub(f.at)
+	known := !f.at.IsZero() && age >= 0 && age < functionsTTL
+	f.mu.Unlock()
+	if known {
+		return list, truncated, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -155,6 +158,8 @@ func (s *server) functions(ctx context.Context) (list []memory.Function, truncat
 	if err != nil {
 		return nil, false, err
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.at, f.list, f.truncated = now, list, truncated
 	return list, truncated, nil
 }

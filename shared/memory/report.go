@@ -22,8 +22,9 @@ const (
 	reportPause = time.Minute
 	// rowLife is how long a row is seen after its process wrote it last.
 	rowLife = 3 * time.Hour
-	// rowPoints is how many points of its history a row holds.
-	rowPoints = 60
+	// rowPoints is how many points of its history a row holds, so that the largest row
+	// is a kilobyte: each that is begun costs a write unit of DynamoDB.
+	rowPoints = 45
 )
 
 // Bounds of what ReadFunctions reads.

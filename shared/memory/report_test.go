@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -155,6 +156,24 @@ func TestReport(t *testing.T) {
 			t.Errorf("a process that was frozen: %+v", list)
 		}
 	})
+}
+
+// The row of the largest function after a long life is within the kilobyte that costs
+// one write unit, with its keys.
+func TestRowSize(t *testing.T) {
+	at := noon
+	m := New(Options{Read: func() Sample {
+		return Sample{At: at, Used: 10_239 * mib, Limit: 10_240 * mib, LimitBy: SourceContainer}
+	}})
+	for range 8 * 60 {
+		at = at.Add(15*time.Second + 1)
+		m.Check(t.Context())
+	}
+	r := NewReporter("cacherefresh", m)
+	value, err := json.Marshal(r.row(m.State()))
+	if size := len(value) + len(r.id) + len(space); err != nil || size > 950 {
+		t.Errorf("%d bytes, %v: %s", size, err, value)
+	}
 }
 
 // counted counts writes, and fails them before or behind what they do.
