@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ func runChild() int {
 		if out.Encode(Reader{}.Read()) != nil {
 			return 1
 		}
+		runtime.KeepAlive(held)
 	}
 }
 

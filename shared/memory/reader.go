@@ -56,7 +56,7 @@ func (r Reader) limit() (int64, Source) {
 
 // machine is the machine's memory, 0 when it cannot be had.
 func (r Reader) machine() int64 {
-	if total, ok := parseSizes(r.text("proc/meminfo"))["MemTotal"]; ok {
+	if total, ok := parseSize(r.text("proc/meminfo"), "MemTotal"); ok {
 		return total
 	}
 	if r.Root != "" {
@@ -86,29 +86,31 @@ func (r Reader) path(name string) string {
 	return filepath.Join(string(filepath.Separator), r.Root, filepath.FromSlash(name))
 }
 
-// parseSizes finds the values of /proc/self/status or /proc/meminfo that are in kB, and
-// returns them in bytes. What is no such line is passed over.
-func parseSizes(text string) map[string]int64 {
-	found := make(map[string]int64)
+// parseSize finds a value of /proc/self/status or /proc/meminfo that is in kB, and returns
+// it in bytes.
+func parseSize(text, name string) (int64, bool) {
 	for line := range strings.Lines(text) {
-		name, value, _ := strings.Cut(line, ":")
-		number, isSize := strings.CutSuffix(strings.TrimSpace(value), " kB")
-		if !isSize {
+		value, ok := strings.CutPrefix(line, name)
+		if !ok {
 			continue
 		}
-		if n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64); err == nil && n >= 0 && n <= math.MaxInt64>>12 {
-			found[strings.TrimSpace(name)] = n << 10
+		number, ok := strings.CutPrefix(strings.TrimSuffix(value, "\n"), ":")
+		number, isSize := strings.CutSuffix(number, " kB")
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if ok && isSize && err == nil && n >= 0 && n <= math.MaxInt64>>12 {
+			return n << 10, true
 		}
 	}
-	return found
+	return 0, false
 }
 
 // parseStatus finds the process's own memory and that of mapped files. Kernels before
 // 4.5 do not tell them apart.
 func parseStatus(text string) (own, mapped int64, ok bool) {
-	sizes := parseSizes(text)
-	own, ok = sizes["RssAnon"]
-	return own + sizes["RssShmem"], sizes["RssFile"], ok
+	own, ok = parseSize(text, "RssAnon")
+	shared, _ := parseSize(text, "RssShmem")
+	mapped, _ = parseSize(text, "RssFile")
+	return own + shared, mapped, ok
 }
 
 // Files are what the process has open.

@@ -103,7 +103,7 @@ func TestReadMemory(t *testing.T) {
 	before := p.grow(1)
 	after := p.grow(96)
 	for name, grown := range map[string]int64{"Used": after.Used - before.Used, "HeapUsed": after.HeapUsed - before.HeapUsed} {
-		if grown < 90*mib || grown > 110*mib {
+		if grown < 90*mib || grown > 110*mib && !raceEnabled {
 			t.Errorf("%s has grown by %d bytes for 96 MiB", name, grown)
 		}
 	}
@@ -194,7 +194,7 @@ func TestContainer(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := p.grow(100)
-		if s.Limit != limit || s.LimitBy != SourceContainer || s.Percent() < 39 || s.Percent() > 60 {
+		if s.Limit != limit || s.LimitBy != SourceContainer || s.Percent() < 39 || s.Percent() > 60 && !raceEnabled {
 			t.Errorf("%s: %+v, %s", dir, s, s.Utilization())
 		}
 		t.Logf("%s: %d of %d bytes, %s", dir, s.Used, s.Limit, s.Utilization())
