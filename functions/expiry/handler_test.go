@@ -30,7 +30,7 @@ func sample(t testing.TB, name string) []byte {
 // infra/awslocal.
 func TestSamples(t *testing.T) {
 	for name, c := range map[string]struct{ expired, malformed int }{
-		"expiry.json": {6, 0}, "expiry-delete.json": {0, 0}, "expiry-malformed.json": {1, 2},
+		"expiry.json": {7, 0}, "expiry-delete.json": {0, 0}, "expiry-malformed.json": {1, 2},
 	} {
 		b, err := parse(sample(t, name))
 		if err != nil || len(b.keys) != c.expired || len(b.sequences) != c.expired || b.malformed != c.malformed {

@@ -12,7 +12,6 @@ import (
 	"oipnode/shared/function"
 	"oipnode/shared/gateway"
 	"oipnode/shared/indexer"
-	"oipnode/shared/metrics"
 )
 
 // keeper runs one index cycle per invocation.
@@ -72,7 +71,7 @@ func (k *keeper) handle(ctx context.Context, event json.RawMessage) (outcome, er
 	begun := time.Now()
 	report, err := indexer.New(options).Run(ctx)
 	if !errors.Is(err, indexer.ErrBusy) {
-		k.measure(report, err, time.Since(begun))
+		report.Measure(k.parts.Metrics, time.Since(begun), err)
 	}
 	switch {
 	case errors.Is(err, indexer.ErrBusy):
@@ -86,21 +85,4 @@ func (k *keeper) handle(ctx context.Context, event json.RawMessage) (outcome, er
 	k.parts.Log.InfoContext(ctx, "cycle", "gateway", report.Gateway, "height", report.Height, "duration", report.Duration,
 		"complete", report.Complete, "counts", report.Counts)
 	return outcome{Report: &report}, nil
-}
-
-// measure records what a cycle did.
-func (k *keeper) measure(r indexer.Report, err error, took time.Duration) {
-	m := k.parts.Metrics
-	m.Observe(metrics.CycleDuration, took)
-	m.Add(metrics.RecordsIndexed, int64(r.Counts.Indexed))
-	m.Add(metrics.RecordsRejected, int64(r.Counts.Rejected))
-	m.Add(metrics.RecordsWaiting, int64(r.Counts.Waiting))
-	m.Add(metrics.RecordsDeleted, int64(r.Counts.Deleted))
-	if err != nil {
-		m.Add(metrics.CycleErrors, 1)
-	}
-	if r.Height > 0 { // a gateway has told its height
-		m.Set(metrics.LagBlocks, float64(max(r.Height-r.Checkpoint, 0)))
-		m.Set(metrics.CheckpointHeight, float64(r.Checkpoint))
-	}
 }

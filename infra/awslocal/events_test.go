@@ -99,7 +99,7 @@ func TestEvents(t *testing.T) {
 		event                             string
 		dialogues, processed, jobs, other float64 // counted
 	}{
-		{"expiry.json", 1, 1, 1, 3},
+		{"expiry.json", 1, 1, 1, 4},
 		{"expiry-delete.json", 0, 0, 0, 0}, // what a user deletes did not expire
 	} {
 		if r := d.invoke(expiry, use(c.event), nil); string(r.Payload) != `{"batchItemFailures":[]}` {

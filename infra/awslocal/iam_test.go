@@ -16,6 +16,7 @@ import (
 	"oipnode/infra/lambdalocal/sandbox"
 	"oipnode/infra/template"
 	"oipnode/shared/gun/guntest"
+	"oipnode/shared/memory"
 	"oipnode/shared/state"
 )
 
@@ -138,6 +139,30 @@ func operate(d *deployment, url string) {
 	}
 }
 
+// tellOfMemory checks that each function that ran has told of its memory, with the limit
+// that it was given.
+func tellOfMemory(d *deployment, deployed *template.Template) {
+	d.Helper()
+	told, _, err := memory.ReadFunctions(d.Context(), d.open(), time.Now())
+	if err != nil {
+		d.Fatal(err)
+	}
+	limits := make(map[string]int64)
+	for _, f := range told {
+		i := f.Fullest()
+		limits[f.Name] = i.Limit >> 20
+		if i.LimitBy != memory.SourceFunction || i.Used < 1<<20 || i.Used > i.Limit || f.Peak() < i.Used || f.ColdStarts < 1 {
+			d.Errorf("%s tells %+v", f.Name, f)
+		}
+		d.Logf("%s: %s of %d MB", f.Name, i.Utilization(), i.Limit>>20)
+	}
+	for _, f := range deployed.Functions() {
+		if want := d.function(f.Name).Memory; limits[f.Name] != want {
+			d.Errorf("%s has %d MB and tells of %d", f.Name, want, limits[f.Name])
+		}
+	}
+}
+
 // TestPermissions runs everything that each function does and compares the AWS
 // operations that it really performed with its role, both ways.
 func TestPermissions(t *testing.T) {
@@ -183,7 +208,8 @@ func TestPermissions(t *testing.T) {
 		r, err := api.Invoke(ctx, event)
 		return r.Payload, err
 	})
-	for _, path := range []string{"/api/records", "/api/records/recordTypes", "/api/templates", "/api/creators", "/api/organizations", "/api/health", "/api/health/keepdb"} {
+	for _, path := range []string{"/api/records", "/api/records/recordTypes", "/api/templates", "/api/creators", "/api/organizations", "/api/health", "/api/health/keepdb",
+		"/api/health/memory", "/api/health/memory/tracker", "/api/health/memory/analyze"} {
 		if status, err := call(t.Context(), "GET", url+path, "", nil); err != nil || status != http.StatusOK {
 			t.Errorf("%s: %d, %v", path, status, err)
 		}
@@ -217,6 +243,7 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("%d rows are left", n)
 		}
 	}
+	tellOfMemory(d, deployed)
 	for name, r := range seen {
 		for _, difference := range iam.Compare(name, allowed[name], r) {
 			t.Error(difference)

@@ -40,7 +40,7 @@ func (n *node) newSyncLoop() (*syncLoop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("GUN_EXTERNAL_PEERS or GUN_RELAY_URL: %w", err)
 	}
-	return &syncLoop{sync: s, interval: n.config.Gun.Interval, log: n.log, wish: make(chan struct{}, 1)}, nil
+	return &syncLoop{sync: countedSync{s, n.metrics}, interval: n.config.Gun.Interval, log: n.log, wish: make(chan struct{}, 1)}, nil
 }
 
 // force makes the next cycle begin at once, or as soon as the running one has ended.

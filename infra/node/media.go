@@ -32,7 +32,9 @@ type shelf struct {
 	library *library.Library
 	queue   *jobfile.Queue
 	workers int
-	log     *slog.Logger
+	// hold says that no fetch should be begun.
+	hold func() bool
+	log  *slog.Logger
 }
 
 // openShelf opens the media in the data folder.
@@ -57,14 +59,14 @@ func (n *node) openShelf(dir string) (*shelf, error) {
 		_ = queue.Close()
 		return nil, err
 	}
-	return &shelf{l, queue, n.config.Media.Workers, n.log}, nil
+	return &shelf{l, queue, n.config.Media.Workers, n.memory.Tight, n.log}, nil
 }
 
 // work fetches what is asked for until ctx has ended. A fetch under way is given back
 // then, and goes on with the next start.
 func (s *shelf) work(ctx context.Context) error {
 	return jobs.Work(ctx, s.queue, s.library.Run, jobs.Options{
-		Parallel: s.workers, MaxAttempts: library.MaxAttempts, Visibility: mediaVisibility, Log: s.log,
+		Parallel: s.workers, MaxAttempts: library.MaxAttempts, Visibility: mediaVisibility, Hold: s.hold, Log: s.log,
 	})
 }
 

@@ -31,7 +31,7 @@ type network struct {
 }
 
 // openNetwork sends nothing to a live gateway yet.
-func openNetwork(c config.Config, log *slog.Logger) (*network, error) {
+func openNetwork(c config.Config, m metrics.Recorder, log *slog.Logger) (*network, error) {
 	n := &network{bootstrap: c.Chain.BootstrapCreators}
 	urls := c.Chain.Gateways
 	var dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -42,7 +42,7 @@ func openNetwork(c config.Config, log *slog.Logger) (*network, error) {
 		urls, dial = []string{sampleURL}, n.server.DialContext
 	}
 	var err error
-	if n.pool, err = assembly.Gateways(c.Chain, urls, dial, metrics.Discard, log); err != nil {
+	if n.pool, err = assembly.Gateways(c.Chain, urls, dial, m, log); err != nil {
 		return nil, errors.Join(err, n.close())
 	}
 	return n, nil

@@ -8,13 +8,14 @@ import (
 	"oipnode/infra/sample"
 	"oipnode/shared/config"
 	"oipnode/shared/gateway"
+	"oipnode/shared/metrics"
 )
 
 func TestSampleNetwork(t *testing.T) {
 	var c config.Config
 	c.Chain.Sample = true
 	c.Chain.BootstrapCreators = []string{"somebody on the real network"}
-	n, err := openNetwork(c, slog.New(slog.DiscardHandler))
+	n, err := openNetwork(c, metrics.Discard, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,7 @@ func TestLiveNetwork(t *testing.T) {
 	var c config.Config
 	c.Chain.Gateways = []string{"https://one.invalid", "http://two.invalid:1984/path"}
 	c.Chain.BootstrapCreators = []string{"a creator"}
-	n, err := openNetwork(c, slog.New(slog.DiscardHandler))
+	n, err := openNetwork(c, metrics.Discard, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestLiveNetwork(t *testing.T) {
 func TestNetworkRefusesAnAddress(t *testing.T) {
 	var c config.Config
 	c.Chain.Gateways = []string{"https://one.invalid", "ftp://two.invalid"}
-	if _, err := openNetwork(c, slog.New(slog.DiscardHandler)); !errors.Is(err, gateway.ErrInvalid) {
+	if _, err := openNetwork(c, metrics.Discard, slog.New(slog.DiscardHandler)); !errors.Is(err, gateway.ErrInvalid) {
 		t.Errorf("openNetwork: %v, want %v", err, gateway.ErrInvalid)
 	}
 }

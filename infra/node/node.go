@@ -18,6 +18,8 @@ import (
 	"oipnode/shared/config"
 	"oipnode/shared/expiry"
 	"oipnode/shared/indexer"
+	"oipnode/shared/memory"
+	"oipnode/shared/metrics/prom"
 	"oipnode/shared/records/embedded"
 	"oipnode/shared/start"
 	"oipnode/shared/state/bolt"
@@ -47,6 +49,8 @@ type node struct {
 	caughtUp bool
 	voice    *voice.Dialogues
 	media    *shelf
+	metrics  *prom.Recorder
+	memory   *memory.Monitor
 	// closers undo what was opened, the last first.
 	closers []func() error
 }
@@ -55,6 +59,7 @@ type node struct {
 func run(ctx context.Context, env *start.Env) (err error) {
 	n := &node{config: env.Config, display: newDisplay(env)}
 	n.log = n.display.log()
+	n.metrics, n.memory = prom.New(), newMonitor(env.Config, n.log)
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.open(ctx); err != nil {
 		return err
@@ -89,7 +94,7 @@ func (n *node) open(ctx context.Context) error {
 		return storeError(dir, err)
 	}
 	n.closers = append(n.closers, n.records.Close)
-	if n.network, err = openNetwork(c, n.log); err != nil {
+	if n.network, err = openNetwork(c, n.metrics, n.log); err != nil {
 		return err
 	}
 	n.closers = append(n.closers, n.network.close)
@@ -155,7 +160,7 @@ func (n *node) run(ctx context.Context) error {
 	if n.voice, err = voice.New(voice.Options{State: n.state, Timeout: c.Voice.DialogueTimeout, Log: n.log}); err != nil {
 		return err
 	}
-	removals, err := expiry.New(expiry.Options{Voice: n.voice, Log: n.log})
+	removals, err := expiry.New(expiry.Options{Voice: n.voice, Metrics: n.metrics, Log: n.log})
 	if err != nil {
 		return err
 	}
@@ -174,10 +179,11 @@ func (n *node) run(ctx context.Context) error {
 	handler := api.New(api.Options{
 		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Media: n.media.library, Version: assembly.Version,
 		GunSync: n.gunSync(syncs), Relay: proxy, Operations: c.HTTP.Operations,
-		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(), Log: n.display.access(),
+		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(),
+		Metrics: n.metrics, Memory: n.memory, Prometheus: n.metrics.Page(n.measure), Log: n.display.access(),
 	})
 	cycles := loop{
-		index:    indexer.New(n.indexing()),
+		index:    countedIndex{indexer.New(n.indexing()), n.metrics},
 		delay:    n.delay(),
 		interval: c.Index.Interval,
 		log:      n.log,
@@ -195,6 +201,7 @@ func (n *node) run(ctx context.Context) error {
 	g.Go(func() error { sweeps.run(ctx); return nil })
 	g.Go(func() error { return n.media.work(ctx) })
 	g.Go(func() error { n.media.repair(ctx); return nil })
+	g.Go(func() error { n.watchMemory(ctx); return nil })
 	if syncs != nil {
 		g.Go(func() error { syncs.run(ctx); return nil })
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"oipnode/infra/soak/trend"
+	"oipnode/shared/trend"
 )
 
 // series is one row of measurements, and how much of growth is too little to matter.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"oipnode/infra/soak/trend"
+	"oipnode/shared/trend"
 )
 
 // tenMinutes are samples of a node that takes what it takes, with noise. grow adds to

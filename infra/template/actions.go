@@ -24,8 +24,10 @@ type Statement struct {
 	// Resources are as they stand in the template.
 	Resources []any
 	effect    string
-	// conditions is set where the statement itself has conditions.
+	// conditions is set where the statement itself has conditions, and partitions are those
+	// of a table that one of them names.
 	conditions bool
+	partitions []any
 }
 
 // ForService reports whether the statement serves Lambda itself and not the code.
@@ -79,6 +81,7 @@ func statements(role string, document any) []Statement {
 			}
 		}
 		s := Statement{Role: role, Resources: list(at(v, "Resource")), conditions: at(v, "Condition") != nil}
+		s.partitions = list(at(v, "Condition", "ForAllValues:StringEquals", "dynamodb:LeadingKeys"))
 		s.Sid, _ = at(v, "Sid").(string)
 		s.effect, _ = at(v, "Effect").(string)
 		for _, a := range list(at(v, "Action")) {

@@ -31,13 +31,10 @@ var notOnAWS = map[string]string{
 	"DATA_DIR":                        "nothing is kept in files",
 
 	// These belong to what no function does yet, so that setting them would do nothing.
-	"MAX_GOROUTINES":            "no function shows a health of the process",
-	"MEMORY_CRITICAL_THRESHOLD": "no function shows a health of the process",
-	"MEMORY_WARNING_THRESHOLD":  "no function shows a health of the process",
-	"MEDIA_ALLOW_PRIVATE":       "for tests only",
-	"MEDIA_WORKERS":             "the event source's own parameter, MediaConcurrency",
-	"RECORDS_CACHE_BYTES":       "no function caches answers",
-	"RECORDS_CACHE_TTL":         "no function caches answers",
+	"MEDIA_ALLOW_PRIVATE": "for tests only",
+	"MEDIA_WORKERS":       "the event source's own parameter, MediaConcurrency",
+	"RECORDS_CACHE_BYTES": "no function caches answers",
+	"RECORDS_CACHE_TTL":   "no function caches answers",
 }
 
 var firstCell = regexp.MustCompile("(?m)^\\| `([A-Z0-9_]+)`")

@@ -2,12 +2,16 @@ package template
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"oipnode/shared/memory"
+	"oipnode/shared/state"
 )
 
 // root is the top of the repository, seen from this package.
@@ -149,9 +153,32 @@ func TestActions(t *testing.T) {
 			t.Errorf("the API, which has no lease, makes no index, stores no media and works no queue, may %s", a)
 		}
 	}
-	for _, a := range []string{"dynamodb:PutItem", "dynamodb:UpdateItem"} {
-		if slices.Contains(actions["expiry"], a) {
-			t.Errorf("expiry, which only removes, may %s", a)
+	if slices.Contains(actions["expiry"], "dynamodb:UpdateItem") {
+		t.Error("expiry, which only removes, may dynamodb:UpdateItem")
+	}
+}
+
+// TestExpiryPutsItsMemory: what expiry may put is the sample of its memory and no other
+// row of the table.
+func TestExpiryPutsItsMemory(t *testing.T) {
+	all := load(t)
+	var role string
+	for _, f := range all.Functions() {
+		if f.Name == "expiry" {
+			role = attribute(f.properties["Role"], "Arn")
 		}
+	}
+	puts := 0
+	for _, s := range all.statements() {
+		if s.Role != role || !slices.Contains(s.Actions, "dynamodb:PutItem") {
+			continue
+		}
+		puts++
+		if len(s.Actions) != 1 || len(s.partitions) != 1 || !memory.IsReport(state.Key{Space: fmt.Sprint(s.partitions[0]), ID: "expiry/1"}) {
+			t.Errorf("%s allows %q in %q", s.Sid, s.Actions, s.partitions)
+		}
+	}
+	if puts != 1 {
+		t.Errorf("%d statements of expiry allow a put", puts)
 	}
 }

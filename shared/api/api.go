@@ -23,6 +23,7 @@ import (
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
 	"oipnode/shared/library"
+	"oipnode/shared/memory"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/relay"
@@ -71,6 +72,11 @@ type Options struct {
 	Now func() time.Time
 	// Metrics counts the requests; nil forgets them.
 	Metrics metrics.Recorder
+	// Memory watches over the process; nil means a monitor without thresholds.
+	Memory *memory.Monitor
+	// Prometheus is the page at /metrics, for those who may do operations: its counters
+	// tell of records that the caller may not read. Nil means that there is none.
+	Prometheus http.Handler
 	// Log gets the access log and the causes of failures; nil discards them.
 	Log *slog.Logger
 }
@@ -91,6 +97,9 @@ func (o Options) withDefaults() Options {
 	if o.Metrics == nil {
 		o.Metrics = metrics.Discard
 	}
+	if o.Memory == nil {
+		o.Memory = memory.New(memory.Options{})
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -103,6 +112,7 @@ type server struct {
 	organizations *access.Organizations
 	progress      progress
 	caches        []cache
+	told          functionsRead
 }
 
 // methods are the handlers of one path. HEAD is served by GET's, and OPTIONS by
@@ -115,16 +125,19 @@ func New(o Options) http.Handler {
 	s := &server{opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log), caches: []cache{processed{o.State}}}
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
-		"/api/records":                   {http.MethodGet: s.json(s.records)},
-		"/api/records/recordTypes":       {http.MethodGet: s.json(s.recordTypes)},
+		"/api/records":                   {http.MethodGet: s.json(s.sparing(heavyQuery, s.records))},
+		"/api/records/recordTypes":       {http.MethodGet: s.json(s.sparing(heavyAlways, s.recordTypes))},
 		"/api/templates":                 {http.MethodGet: s.json(s.templates)},
-		"/api/creators":                  {http.MethodGet: s.json(s.creators)},
-		"/api/organizations":             {http.MethodGet: s.json(s.organizationList)},
+		"/api/creators":                  {http.MethodGet: s.json(s.sparing(heavyQuery, s.creators))},
+		"/api/organizations":             {http.MethodGet: s.json(s.sparing(heavyQuery, s.organizationList))},
 		"/api/records/deleteRecord":      {http.MethodPost: s.json(s.deleteRecord)},
 		"/api/health":                    {http.MethodGet: s.json(s.health)},
 		"/api/health/keepdb":             {http.MethodGet: s.json(s.keepdb)},
 		"/api/health/gun-sync":           {http.MethodGet: s.json(s.gunSync)},
 		"/api/health/gun-sync/force":     {http.MethodPost: s.operation(s.gunSyncForce)},
+		"/api/health/memory":             {http.MethodGet: s.json(s.memory)},
+		"/api/health/memory/tracker":     {http.MethodGet: s.json(s.memoryTracker)},
+		"/api/health/memory/analyze":     {http.MethodGet: s.json(s.memoryAnalyze)},
 		"/api/health/memory/clear-cache": {http.MethodPost: s.operation(s.clearCache)},
 	} {
 		mux.Handle(path, s.route(m))
@@ -133,6 +146,9 @@ func New(o Options) http.Handler {
 		for path, m := range routes {
 			mux.Handle(path, s.route(m))
 		}
+	}
+	if o.Prometheus != nil {
+		mux.Handle("/metrics", s.route(methods{http.MethodGet: s.forOperators(o.Prometheus)}))
 	}
 	if o.Console != nil {
 		page := s.route(methods{http.MethodGet: o.Console})

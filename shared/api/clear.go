@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"oipnode/shared/gun"
-	"oipnode/shared/metrics"
 	"oipnode/shared/state"
 )
 
@@ -43,31 +42,6 @@ func (p processed) clear(ctx context.Context) (before, after int64, err error) {
 // answerTime is kept of a request's time for its answer.
 const answerTime = time.Second
 
-// amount is a number of bytes, for machines and for people.
-type amount struct {
-	Bytes int64   `json:"bytes"`
-	MB    float64 `json:"mb"`
-}
-
-func amountOf(bytes int64) amount {
-	const mb = 1 << 20
-	return amount{bytes, float64(bytes*100/mb) / 100}
-}
-
-// memoryInfo is the memory of this process (spec records-api section 5).
-type memoryInfo struct {
-	RSS       amount `json:"rss"`
-	HeapUsed  amount `json:"heapUsed"`
-	HeapTotal amount `json:"heapTotal"`
-	External  amount `json:"external"`
-	Stacks    amount `json:"stacks"`
-}
-
-func memoryNow() memoryInfo {
-	m := metrics.ReadMemory()
-	return memoryInfo{amountOf(m.RSS), amountOf(m.HeapUsed), amountOf(m.HeapTotal), amountOf(m.External), amountOf(m.Stacks)}
-}
-
 // clearedAnswer is what a clearing came to.
 type clearedAnswer struct {
 	Message   string     `json:"message"`
@@ -98,7 +72,7 @@ func (s *server) clearCache(ctx context.Context, _ *http.Request) (answer, error
 		size.Before += before
 		size.After += after
 	}
-	a := clearedAnswer{"Caches cleared", size, memoryNow(), s.opt.Now().UTC()}
+	a := clearedAnswer{"Caches cleared", size, memoryOf(s.opt.Memory.Check(ctx).Sample), s.opt.Now().UTC()}
 	if size.After > 0 {
 		a.Message = "The time was not enough for all of it; call again to go on"
 	}

@@ -40,6 +40,10 @@ type healthAnswer struct {
 	Timestamp time.Time `json:"timestamp"`
 	Store     checked   `json:"store"`
 	State     checked   `json:"state"`
+	// Memory is how near the process was to its limit when it was last looked at: ok,
+	// warning or critical. It is told and makes no 503, since being asked less is not
+	// what would help; /api/health/memory says more.
+	Memory checked `json:"memory"`
 	// Index is absent while the state cannot be read.
 	Index *lagInfo `json:"index,omitempty"`
 }
@@ -66,7 +70,8 @@ func (s *server) health(ctx context.Context, _ *http.Request) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	a := healthAnswer{Status: statusOK, Version: s.opt.Version, Timestamp: s.opt.Now().UTC(),
-		Store: checked{Status: statusOK}, State: checked{Status: statusOK}}
+		Store: checked{Status: statusOK}, State: checked{Status: statusOK},
+		Memory: checked{Status: s.opt.Memory.State().Verdict.Status().String()}}
 	var down []string
 	store, err := s.opt.Records.Health(ctx)
 	if err != nil {

@@ -149,7 +149,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closed(t, store.Close()) })
-	kept, err := bolt.Open(filepath.Join(dir, "state.db"), bolt.Options{})
+	kept, err := bolt.Open(filepath.Join(dir, "state.db"), bolt.Options{Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -222,6 +222,7 @@ func TestKinds(t *testing.T) {
 		{Space: "gun-seen-not", ID: "0a1b/soul"}:     "others",
 		{Space: "media-job:" + id, ID: "job"}:        "mediaJobs",
 		{Space: "media-jobs", ID: "job"}:             "others",
+		{Space: "memory", ID: "api/1"}:               "memorySamples",
 		{Space: state.LeaseSpace, ID: "keepdb"}:      "others",
 	}
 	for k, name := range want {

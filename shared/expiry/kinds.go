@@ -3,6 +3,7 @@ package expiry
 import (
 	"oipnode/shared/gun"
 	"oipnode/shared/library"
+	"oipnode/shared/memory"
 	"oipnode/shared/metrics"
 	"oipnode/shared/state"
 	"oipnode/shared/voice"
@@ -25,6 +26,7 @@ var kinds = []kind{
 	{"dialogueOwners", part(voice.OwnerPart), metrics.OtherExpiries},
 	{"processedIds", gun.IsProcessed, metrics.ProcessedExpiries},
 	{"mediaJobs", library.IsJob, metrics.JobExpiries},
+	{"memorySamples", memory.IsReport, metrics.OtherExpiries},
 	{"others", func(state.Key) bool { return true }, metrics.OtherExpiries},
 }
 

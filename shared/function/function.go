@@ -19,6 +19,8 @@ import (
 	stdlog "log"
 	"log/slog"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -26,8 +28,10 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"oipnode/shared/awsclient"
+	"oipnode/shared/memory"
 	"oipnode/shared/metrics"
 	"oipnode/shared/start"
+	"oipnode/shared/state"
 	"oipnode/shared/trace/awssdk"
 	"oipnode/shared/trace/xray"
 )
@@ -59,7 +63,8 @@ func Run(name string, build func(p *Parts) (handler any, err error)) int {
 		if err != nil {
 			return err
 		}
-		i := &invocations{next: lambda.NewHandler(handler), emf: measured, memory: env.Config.AWS.FunctionMemory, log: log}
+		i := &invocations{next: lambda.NewHandler(handler), emf: measured, memory: p.Memory, report: memory.NewReporter(name, p.Memory),
+			state: p.state.value, log: log}
 		go lambda.StartWithOptions(xray.Handler(name, i), lambda.WithContext(ctx), lambda.WithEnableSIGTERM())
 		<-ctx.Done() // Lambda ends idle processes only: nothing is under way
 		return errors.Join(p.close(), measured.Flush())
@@ -81,14 +86,26 @@ func (l sdkLogger) Logf(c logging.Classification, format string, args ...any) {
 	l.log.Debug("the SDK says", "classification", string(c), "text", fmt.Sprintf(format, args...))
 }
 
-// invocations measures every invocation, and writes its metrics before it is answered.
+// invocations measures every invocation, watches over its memory, and writes its metrics
+// before it is answered.
 type invocations struct {
 	next   lambda.Handler
 	emf    *metrics.EMF
-	memory int64 // bytes
-	log    *slog.Logger
-	warm   bool
+	memory *memory.Monitor
+	report *memory.Reporter
+	// state is the state store, if it is open: nobody opens it only to tell of memory.
+	state func() (state.Store, bool)
+	log   *slog.Logger
+	warm  bool
 }
+
+const (
+	// watchInterval is how often the memory of a long invocation is looked at.
+	watchInterval = time.Second
+	// reportTime is what an invocation waits at most for the sample that it writes; that
+	// is once a minute.
+	reportTime = 2 * time.Second
+)
 
 // Invoke is called for one event after the other.
 func (i *invocations) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
@@ -96,14 +113,54 @@ func (i *invocations) Invoke(ctx context.Context, payload []byte) ([]byte, error
 		i.warm = true
 		i.emf.Add(metrics.ColdStarts, 1)
 	}
+	stop := i.watch(ctx)
 	defer func() {
-		metrics.Memory(i.emf, i.memory)
+		stop()
+		i.tell(ctx)
 		if err := i.emf.Flush(); err != nil {
 			i.log.WarnContext(ctx, "write the metrics", "error", err)
 		}
 	}()
 	response, err := i.next.Invoke(ctx, payload)
 	return bytes.Clone(response), err // the library has its buffer back already
+}
+
+// watch looks at the memory until stop is called: between two invocations the process is
+// frozen, and what runs then would be of no use.
+func (i *invocations) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		ticker := time.NewTicker(watchInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				i.memory.Check(ctx)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		done.Wait()
+	}
+}
+
+// tell records the memory of now, and writes it into the state store for the health page.
+func (i *invocations) tell(ctx context.Context) {
+	s := i.memory.Check(ctx)
+	memory.Record(i.emf, s.Sample, s.Peak)
+	store, open := i.state()
+	if !open {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, reportTime)
+	defer cancel()
+	if err := i.report.Report(ctx, store); err != nil {
+		i.log.WarnContext(ctx, "write the sample of the memory", "error", err)
+	}
 }
 
 // requestHandler adds the id of the invocation, and the version of the function that does

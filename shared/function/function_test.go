@@ -17,7 +17,9 @@ import (
 
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
+	"oipnode/shared/memory"
 	"oipnode/shared/metrics"
+	"oipnode/shared/state"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -130,7 +132,8 @@ func TestInvocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &invocations{next: &echo{}, emf: emf, memory: 256 << 20, log: slog.New(slog.NewTextHandler(&log, nil))}
+	i := &invocations{next: &echo{}, emf: emf, memory: memory.New(memory.Options{}), log: slog.New(slog.NewTextHandler(&log, nil)),
+		state: func() (state.Store, bool) { return nil, false }}
 	first, err := i.Invoke(t.Context(), []byte(`"one"`))
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
 	"oipnode/shared/jobs/sqs"
+	"oipnode/shared/memory"
 	"oipnode/shared/metrics"
 	"oipnode/shared/records"
 	"oipnode/shared/records/opensearch"
@@ -38,6 +39,8 @@ type Parts struct {
 	Log    *slog.Logger
 	// Metrics are written at the end of each invocation.
 	Metrics metrics.Recorder
+	// Memory watches over the process while an invocation runs.
+	Memory *memory.Monitor
 	// Writes says that the function makes the index when there is none, and looks whether
 	// the table is as it must be. The roles of the others do not allow it, and a process
 	// that starts should not begin with questions whose answer is always the same.
@@ -55,7 +58,10 @@ type Stores struct {
 }
 
 func newParts(c config.Config, a aws.Config, m metrics.Recorder, log *slog.Logger) *Parts {
-	return &Parts{Config: c, Log: log, Metrics: m, aws: a}
+	watched := memory.New(memory.Options{
+		Read: memory.Reader{Function: c.AWS.FunctionMemory}.Read, Thresholds: memory.Thresholds(c.Memory), Log: log,
+	})
+	return &Parts{Config: c, Log: log, Metrics: m, Memory: watched, aws: a}
 }
 
 // Stores opens OpenSearch and the DynamoDB table.

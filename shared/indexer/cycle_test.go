@@ -1,14 +1,18 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"oipnode/shared/gateway"
 	"oipnode/shared/gatewaysim"
+	"oipnode/shared/metrics"
 	"oipnode/shared/oip"
 	"oipnode/shared/oip/oiptest"
 	"oipnode/shared/records"
@@ -346,5 +350,40 @@ func TestUntrusted(t *testing.T) {
 	}
 	if h, _ := ReadHealth(context.Background(), st); h.Checkpoint.Height != w.chain.Tip() {
 		t.Errorf("the checkpoint moved to %d", h.Checkpoint.Height)
+	}
+}
+
+// TestMeasure: what a cycle did is counted under the names of the declarations; the lag
+// is known only when a gateway has told its height.
+func TestMeasure(t *testing.T) {
+	for _, c := range []struct {
+		report Report
+		err    error
+		want   map[string]any
+	}{
+		{Report{Height: 120, Checkpoint: 100, Counts: Counts{Indexed: 5, Rejected: 2, Waiting: 3, Deleted: 1, Moved: 9}}, nil,
+			map[string]any{"RecordsIndexed": 5.0, "RecordsRejected": 2.0, "RecordsWaiting": 3.0, "RecordsDeleted": 1.0, "LagBlocks": 20.0, "CheckpointHeight": 100.0}},
+		{Report{Height: 90, Checkpoint: 100}, nil, map[string]any{"LagBlocks": 0.0, "CheckpointHeight": 100.0}},
+		{Report{Checkpoint: 100}, errors.New("no gateway"), map[string]any{"CycleErrors": 1.0}},
+	} {
+		var line bytes.Buffer
+		emf, err := metrics.NewEMF(&line, "keepdb", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.report.Measure(emf, 1500*time.Millisecond, c.err)
+		if err := emf.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		got := make(map[string]any)
+		if err := json.Unmarshal(line.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		delete(got, "_aws")
+		delete(got, metrics.Dimension)
+		c.want["CycleDuration"] = []any{1.5}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.report, got, c.want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"oipnode/shared/gateway"
+	"oipnode/shared/metrics"
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
 	"oipnode/shared/state"
@@ -45,6 +46,22 @@ type Report struct {
 	Complete bool `json:"complete"`
 	// Error is one line for the operator; empty when all went well.
 	Error string `json:"error,omitempty"`
+}
+
+// Measure records what a cycle did, how long it took, and how it ended.
+func (r Report) Measure(m metrics.Recorder, took time.Duration, err error) {
+	m.Observe(metrics.CycleDuration, took)
+	m.Add(metrics.RecordsIndexed, int64(r.Counts.Indexed))
+	m.Add(metrics.RecordsRejected, int64(r.Counts.Rejected))
+	m.Add(metrics.RecordsWaiting, int64(r.Counts.Waiting))
+	m.Add(metrics.RecordsDeleted, int64(r.Counts.Deleted))
+	if err != nil {
+		m.Add(metrics.CycleErrors, 1)
+	}
+	if r.Height > 0 { // a gateway has told its height
+		m.Set(metrics.LagBlocks, float64(max(r.Height-r.Checkpoint, 0)))
+		m.Set(metrics.CheckpointHeight, float64(r.Checkpoint))
+	}
 }
 
 // Status is the state of the pipeline across cycles.

@@ -58,6 +58,8 @@ type Options struct {
 	// Reserve: a job is not begun when the context has less time left than this. It
 	// is given back instead.
 	Reserve time.Duration
+	// Hold: while it says true, Work begins no job; those that run go on. Nil means never.
+	Hold func() bool
 	// Pause is how long a job rests after its given attempt failed; nil means half a
 	// minute, doubled with each attempt, at most 15 minutes.
 	Pause func(attempt int) time.Duration
@@ -76,6 +78,9 @@ func (o Options) complete() Options {
 	}
 	if o.Pause == nil {
 		o.Pause = pause
+	}
+	if o.Hold == nil {
+		o.Hold = func() bool { return false }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -367,3 +367,54 @@ func FuzzCheckSend(f *testing.F) {
 		}
 	})
 }
+
+// TestHold: while jobs are held, none is begun and none is lost or tried in vain; what is
+// running goes on.
+func TestHold(t *testing.T) {
+	q := newQueue(t, "first", "second")
+	var held atomic.Bool
+	running, end := make(chan struct{}), make(chan struct{})
+	var done sync.WaitGroup
+	var seen atomic.Int64
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan struct{}, 1)
+	done.Go(func() {
+		err := jobs.Work(ctx, q, func(_ context.Context, j jobs.Job) error {
+			if seen.Add(1) == 1 {
+				held.Store(true)
+				close(running)
+				<-end
+			} else {
+				cancel()
+			}
+			if j.Attempt != 1 {
+				t.Errorf("attempt %d", j.Attempt)
+			}
+			return nil
+		}, jobs.Options{Hold: func() bool {
+			if !held.Load() {
+				return false
+			}
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return true
+		}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-running
+	close(end) // the one that runs may end
+	for range 2 {
+		<-asked
+	}
+	q.stats(t, jobs.Stats{Waiting: 1})
+	held.Store(false)
+	done.Wait()
+	q.stats(t, jobs.Stats{})
+	if seen.Load() != 2 {
+		t.Errorf("%d jobs were run", seen.Load())
+	}
+}

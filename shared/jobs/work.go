@@ -15,6 +15,9 @@ const (
 	lastIdle  = 30 * time.Second
 )
 
+// holdPause is how often Options.Hold is asked again.
+const holdPause = time.Second
+
 // Work receives jobs and runs them until the context ends; then it lets the running
 // ones end, whose context is over too, and returns nil. It returns ErrClosed when the
 // queue was closed. Whatever else a queue answers is logged, and asked again later.
@@ -36,6 +39,10 @@ func Work(ctx context.Context, q Queue, h Handler, opts Options) error {
 func work(ctx context.Context, q Queue, h Handler, opts Options) error {
 	idle := firstIdle
 	for ctx.Err() == nil {
+		if opts.Hold() {
+			rest(ctx, holdPause)
+			continue
+		}
 		batch, err := q.Receive(ctx, 1, MaxWait, opts.Visibility)
 		switch {
 		case errors.Is(err, ErrClosed):

@@ -81,8 +81,10 @@ const (
 	LedgerOther
 	QueueDepth
 	MemoryUsed
+	MemoryPeak
 	MemoryLimit
 	MemoryPercent
+	Goroutines
 
 	gauges
 )

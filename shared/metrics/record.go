@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"math"
 	"strings"
 	"time"
 )
@@ -56,16 +55,5 @@ func ledgerState(state string) Gauge {
 		return LedgerDeleted
 	default:
 		return LedgerOther
-	}
-}
-
-// Memory records what the process has of its memory. limit is in bytes; without one,
-// which is 0, only MemoryUsed is recorded.
-func Memory(r Recorder, limit int64) {
-	used := float64(ReadMemory().RSS)
-	r.Set(MemoryUsed, used)
-	if limit > 0 {
-		r.Set(MemoryLimit, float64(limit))
-		r.Set(MemoryPercent, math.Round(used/float64(limit)*1000)/10)
 	}
 }

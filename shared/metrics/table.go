@@ -110,9 +110,11 @@ var gaugeTable = [gauges]Definition{
 	LedgerDeleted:    gauge("LedgerDeleted", Count, "oipnode_ledger_entries", "state", "deleted", "Deletions that are kept."),
 	LedgerOther:      gauge("LedgerOther", Count, "oipnode_ledger_entries", "state", "other", "Entries of the ledger in any other state."),
 	QueueDepth:       gauge("QueueDepth", Count, "oipnode_queue_depth", "", "", "Jobs that wait in the queue of media fetches."),
-	MemoryUsed:       gauge("MemoryUsed", Bytes, "oipnode_memory_used_bytes", "", "", "Memory that the process has from the system."),
-	MemoryLimit:      gauge("MemoryLimit", Bytes, "oipnode_memory_limit_bytes", "", "", "Memory that the process may have."),
-	MemoryPercent:    gauge("MemoryPercent", Percent, "oipnode_memory_used_percent", "", "", "MemoryUsed in percent of MemoryLimit."),
+	MemoryUsed:       gauge("MemoryUsed", Bytes, "oipnode_memory_used_bytes", "", "", "Memory of the process that counts against its limit; mapped files do not."),
+	MemoryPeak:       gauge("MemoryPeak", Bytes, "oipnode_memory_peak_bytes", "", "", "The most that MemoryUsed has been in the life of the process."),
+	MemoryLimit:      gauge("MemoryLimit", Bytes, "oipnode_memory_limit_bytes", "", "", "Memory at which the process is ended: the function's, the container's or the machine's."),
+	MemoryPercent:    gauge("MemoryPercent", Percent, "oipnode_memory_used_percent", "", "", "MemoryUsed in percent of MemoryLimit, as the health pages show it."),
+	Goroutines:       gauge("Goroutines", Count, "oipnode_goroutines", "", "", "Goroutines of the process."),
 }
 
 func timing(name string, unit Unit, family, meaning string) Definition {

@@ -128,16 +128,3 @@ func TestLedger(t *testing.T) {
 		t.Errorf("%d gauges, want %d", len(l.values), len(want))
 	}
 }
-
-func TestMemory(t *testing.T) {
-	l := newLast()
-	Memory(l, 0)
-	if used := l.values[MemoryUsed]; len(l.values) != 1 || used < 1<<20 || used > 1<<36 {
-		t.Errorf("%+v", l.values)
-	}
-	Memory(l, 1<<40)
-	want := l.values[MemoryUsed] / (1 << 40) * 100
-	if got := l.values[MemoryPercent]; l.values[MemoryLimit] != 1<<40 || got < want-0.1 || got > want+0.1 {
-		t.Errorf("%+v, want %v percent", l.values, want)
-	}
-}
