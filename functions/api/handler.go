@@ -90,6 +90,7 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, Media: media, Version: assembly.Version,
 		GunSync: l.gunSync(stores), Relay: l.relay, Operations: operations(c.HTTP.Operations),
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer,
+		CacheBytes: c.Index.CacheBytes, CacheLife: c.Index.CacheTTL,
 		Metrics: l.parts.Metrics, Memory: l.parts.Memory, Log: l.parts.Log,
 	})
 	return l.api, nil

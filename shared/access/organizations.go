@@ -94,6 +94,9 @@ func (o *Organizations) Of(ctx context.Context, v Viewer) ([]string, error) {
 	return dids, nil
 }
 
+// Forget makes the next caller read the organizations anew.
+func (o *Organizations) Forget() { o.current.Store(nil) }
+
 // members returns a list that is fresh enough; one caller makes it and the
 // others wait for it, each as long as its own context allows.
 func (o *Organizations) members(ctx context.Context) (*members, error) {

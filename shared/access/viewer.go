@@ -15,6 +15,7 @@ package access
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -54,6 +55,15 @@ func (v Viewer) owners() []string {
 	}
 	sum := sha256.Sum256([]byte(key))
 	return []string{key, "soul:" + hex.EncodeToString(sum[:6])}
+}
+
+// Class is the same text for two viewers only if every answer is the same for both, given
+// the organizations that they belong to.
+func (v Viewer) Class(organizations []string) string {
+	if !v.Authenticated {
+		return ""
+	}
+	return fmt.Sprintf("%q %q %q %t %q %q", v.UserID, v.Email, v.PublicKey, v.Admin, v.signerDID, organizations)
 }
 
 // key is the public key if it can own or read anything.

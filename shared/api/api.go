@@ -20,7 +20,9 @@ import (
 	"time"
 
 	"oipnode/shared/access"
+	"oipnode/shared/cache"
 	"oipnode/shared/config"
+	"oipnode/shared/epoch"
 	"oipnode/shared/errs"
 	"oipnode/shared/library"
 	"oipnode/shared/memory"
@@ -68,6 +70,10 @@ type Options struct {
 	// MaxAnswer is the largest list that is answered, in bytes, 5 MiB by default:
 	// API Gateway refuses a body of more than 6 MB. A larger one is a 413.
 	MaxAnswer int
+	// CacheBytes bounds the answers that are kept, and CacheLife is how long; without
+	// either none is.
+	CacheBytes int64
+	CacheLife  time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Metrics counts the requests; nil forgets them.
@@ -111,7 +117,9 @@ type server struct {
 	opt           Options
 	organizations *access.Organizations
 	progress      progress
-	caches        []cache
+	epoch         *epoch.Reader
+	answers       *cache.Cache
+	caches        []clearable
 	told          functionsRead
 }
 
@@ -122,14 +130,22 @@ type methods map[string]http.Handler
 // New makes the handler. It starts nothing and holds nothing open.
 func New(o Options) http.Handler {
 	o = o.withDefaults()
-	s := &server{opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log), caches: []cache{processed{o.State}}}
+	s := &server{
+		opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log), epoch: epoch.NewReader(o.State, o.Now),
+		answers: cache.New(cache.Options{Bytes: o.CacheBytes, Life: o.CacheLife, Now: o.Now}),
+	}
+	s.caches = []clearable{processed{o.State}, answersCache{s}}
+	if s.answers != nil {
+		o.Memory.Register(answersCache{s})
+	}
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
-		"/api/records":                   {http.MethodGet: s.json(s.sparing(heavyQuery, s.records))},
-		"/api/records/recordTypes":       {http.MethodGet: s.json(s.sparing(heavyAlways, s.recordTypes))},
-		"/api/templates":                 {http.MethodGet: s.json(s.templates)},
-		"/api/creators":                  {http.MethodGet: s.json(s.sparing(heavyQuery, s.creators))},
-		"/api/organizations":             {http.MethodGet: s.json(s.sparing(heavyQuery, s.organizationList))},
+		"/api/records":                   {http.MethodGet: s.json(s.cached("records", s.sparing(heavyQuery, s.records)))},
+		"/api/records/recordTypes":       {http.MethodGet: s.json(s.cached("recordTypes", s.sparing(heavyAlways, s.recordTypes)))},
+		"/api/templates":                 {http.MethodGet: s.json(s.cached("templates", s.templates))},
+		"/api/creators":                  {http.MethodGet: s.json(s.cached("creators", s.sparing(heavyQuery, s.creators)))},
+		"/api/organizations":             {http.MethodGet: s.json(s.cached("organizations", s.sparing(heavyQuery, s.organizationList)))},
+		"/api/records/clear-cache":       {http.MethodPost: s.operation(s.clearAnswers)},
 		"/api/records/deleteRecord":      {http.MethodPost: s.json(s.deleteRecord)},
 		"/api/health":                    {http.MethodGet: s.json(s.health)},
 		"/api/health/keepdb":             {http.MethodGet: s.json(s.keepdb)},

@@ -10,8 +10,8 @@ import (
 	"oipnode/shared/state"
 )
 
-// cache is what POST /api/health/memory/clear-cache empties.
-type cache interface {
+// clearable is what POST /api/health/memory/clear-cache empties.
+type clearable interface {
 	// clear removes entries, some at a time, until none is left or the context ends,
 	// and returns how many there were before and how many are left.
 	clear(ctx context.Context) (before, after int64, err error)

@@ -66,6 +66,9 @@ func (s *server) deleteRecord(ctx context.Context, r *http.Request) (answer, err
 	case err != nil:
 		return answer{}, errState(err)
 	}
+	if err := s.outdated(ctx); err != nil {
+		return answer{}, err
+	}
 	return reply(http.StatusOK, a)
 }
 

@@ -306,7 +306,7 @@ func TestDeleteRecordStays(t *testing.T) {
 	}
 	target := record("deleted")
 	transactions := []oip.Transaction{registration, template, record("stays"), target}
-	const writes = 2 // the tombstone, the document
+	const writes = 3 // the tombstone, the document, the new epoch
 	for n := 1; n <= writes+1; n++ {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d %v", n, after), func(t *testing.T) {

@@ -26,6 +26,7 @@ type recordsRequest struct {
 	block          block
 	from, to       moment
 	deletions      bool
+	force          bool // seen to by server.cached
 	sort           sorting
 	paging         paging
 	shape          shape
@@ -50,6 +51,7 @@ func (q *recordsRequest) params() []param {
 		{"dateEnd", momentKind(&q.to, true), "only records with a basic.date at or before this"},
 		{"includeDeleteMessages", truth(&q.deletions), "whether delete messages are among the records"},
 		{"sortBy", sortKind(&q.sort), "the order; by DID where that leaves a tie"},
+		{"forceRefresh", truth(&q.force), "whether the answer is made anew, past every cache"},
 	}, q.paging.params(20), q.shape.params())
 }
 

@@ -23,6 +23,10 @@ const retryAfter = 5 * time.Second
 type answer struct {
 	status int
 	body   []byte
+	// tag is the ETag of an answer that the caller may keep, as long as it asks each
+	// time whether it still holds; private says that nobody else may.
+	tag     string
+	private bool
 }
 
 // endpoint makes the answer to a request.
@@ -31,7 +35,7 @@ type endpoint func(ctx context.Context, r *http.Request) (answer, error)
 // reply is an answer out of a value.
 func reply(status int, v any) (answer, error) {
 	body, err := encode(v)
-	return answer{status, body}, err
+	return answer{status: status, body: body}, err
 }
 
 // replyList is an answer out of a value, which must encode as an object with at
@@ -57,7 +61,7 @@ func (s *server) replyList(v any, name string, documents [][]byte) (answer, erro
 		}
 		body = append(body, d...)
 	}
-	return answer{http.StatusOK, append(body, "]}"...)}, nil
+	return answer{status: http.StatusOK, body: append(body, "]}"...)}, nil
 }
 
 // errTooLarge is the error for a page that is over a bound, the store's or ours.
@@ -148,12 +152,26 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	send(w, r, a)
 }
 
-// send writes a complete answer. To HEAD it is the header alone.
+// send writes a complete answer. To HEAD it is the header alone, and to who has it
+// already, that it still holds.
 func send(w http.ResponseWriter, r *http.Request, a answer) {
 	h := w.Header()
+	if a.tag != "" {
+		h.Set("ETag", `"`+a.tag+`"`)
+		h.Set("Vary", "Authorization")
+		h.Set("Cache-Control", "no-cache")
+		if a.private {
+			h.Set("Cache-Control", "private, no-cache")
+		}
+		if match := r.Header.Get("If-None-Match"); match != "" && matches(match, a.tag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	} else {
+		h.Set("Cache-Control", "no-store")
+	}
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))
-	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
 		// An error here is the caller's connection; the access log has the bytes.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"oipnode/shared/epoch"
 	"oipnode/shared/metrics"
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
@@ -272,5 +273,9 @@ func (c *cycle) status(ctx context.Context, r Report) ([]state.Op, error) {
 	s.Processed, s.NextExpiry = c.processed, c.nextExpiry
 	s.Last = r
 	op, err := putJSON(keyStatus, s)
-	return []state.Op{op}, err
+	ops := []state.Op{op}
+	if r.Counts.Indexed+r.Counts.Deleted > 0 {
+		ops = append(ops, epoch.Op())
+	}
+	return ops, err
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"oipnode/shared/epoch"
 	"oipnode/shared/gateway"
 	"oipnode/shared/metrics"
 	"oipnode/shared/oip"
@@ -140,7 +141,11 @@ func (c *cycle) status(ctx context.Context, r Report) ([]state.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []state.Op{status, gateways}, nil
+	ops := []state.Op{status, gateways}
+	if r.Counts.Changed() {
+		ops = append(ops, epoch.Op())
+	}
+	return ops, nil
 }
 
 // Health is what the pipeline's page shows, read from the state store alone, so

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"oipnode/shared/access"
+	"oipnode/shared/errs"
+	"oipnode/shared/memory"
+	"oipnode/shared/metrics"
+)
+
+// maxCachedQuery is the longest query string whose answer is kept, in bytes.
+const maxCachedQuery = 8 << 10
+
+// cached serves an endpoint whose answer depends on the query string and the caller only,
+// out of the cache if it can. Identical requests that come at a time make one answer.
+// forceRefresh=true makes a new one, which others get from then on.
+//
+// The key holds everything that the answer depends on: the route, the query, who asks and
+// of which organizations the caller is, and the epoch. Whatever cannot be known for sure
+// means that nothing is kept.
+func (s *server) cached(route string, e endpoint) endpoint {
+	return func(ctx context.Context, r *http.Request) (answer, error) {
+		viewer := s.opt.Auth.Viewer(r)
+		made := func(ctx context.Context) ([]byte, error) {
+			a, err := e(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			sum := sha256.Sum256(a.body)
+			return append(hex.AppendEncode(make([]byte, 0, tagBytes+len(a.body)), sum[:tagBytes/2]), a.body...), nil
+		}
+		of := func(kept []byte, err error) (answer, error) {
+			if err != nil {
+				return answer{}, err
+			}
+			return answer{status: http.StatusOK, body: kept[tagBytes:], tag: string(kept[:tagBytes]), private: viewer.Authenticated}, nil
+		}
+		var force bool
+		if _, err := parse(r.URL.RawQuery, []param{{"forceRefresh", truth(&force), ""}}); err != nil {
+			return answer{}, err
+		}
+		if force {
+			s.organizations.Forget()
+		}
+		if s.answers == nil || len(r.URL.RawQuery) > maxCachedQuery {
+			return of(made(ctx))
+		}
+		epoch, settled, err := s.epoch.Now(ctx)
+		if err != nil { // nobody knows what is old, so that nothing that is kept can be used
+			s.opt.Log.WarnContext(ctx, "the epoch of answers cannot be read", "error", err)
+			return of(made(ctx))
+		}
+		key, err := s.answerKey(ctx, route, r, viewer, epoch)
+		if err != nil {
+			return answer{}, err
+		}
+		if kept, ok := s.answers.Get(key); ok && !force {
+			s.opt.Metrics.Add(metrics.CacheHits, 1)
+			return of(kept, nil)
+		}
+		s.opt.Metrics.Add(metrics.CacheMisses, 1)
+		anew := func(ctx context.Context) ([]byte, error) {
+			kept, err := made(ctx)
+			if err == nil && settled {
+				s.answers.Put(key, kept)
+			}
+			return kept, err
+		}
+		if force {
+			return of(anew(ctx))
+		}
+		return of(s.answers.Make(ctx, key, s.opt.Timeout, anew))
+	}
+}
+
+// answerKey is the key of an answer.
+func (s *server) answerKey(ctx context.Context, route string, r *http.Request, viewer access.Viewer, epoch int64) (string, error) {
+	organizations, err := s.organizations.Of(ctx, viewer)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, part := range []any{route, r.URL.RawQuery, viewer.Class(organizations), epoch} {
+		// Each is quoted, so that no two lists of parts are the same text.
+		_, _ = fmt.Fprintf(h, "%q ", part)
+	}
+	return string(h.Sum(nil)), nil
+}
+
+// tagBytes is how many hexadecimal digits an ETag has; they stand in front of a kept body.
+const tagBytes = 32
+
+// matches reports whether a caller has said that it has the answer with this tag.
+func matches(ifNoneMatch, tag string) bool {
+	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == "*" || candidate == `"`+tag+`"` {
+			return true
+		}
+	}
+	return false
+}
+
+// answersCache are the answers that are kept, for the monitor and for clear-cache.
+type answersCache struct{ s *server }
+
+// Size implements memory.Cache.
+func (a answersCache) Size() memory.CacheSize {
+	_, bytes := a.s.answers.Size()
+	return memory.CacheSize{Name: "answers", Bytes: bytes, Bound: a.s.opt.CacheBytes}
+}
+
+// Drop implements memory.Cache.
+func (a answersCache) Drop() { a.s.answers.Drop() }
+
+// clear implements cache: all processes of the node begin anew.
+func (a answersCache) clear(ctx context.Context) (before, after int64, err error) {
+	if err := a.s.epoch.Bump(ctx); err != nil {
+		return 0, 0, err
+	}
+	return int64(a.s.answers.Drop()), 0, nil
+}
+
+// clearAnswers serves POST /api/records/clear-cache.
+func (s *server) clearAnswers(ctx context.Context, _ *http.Request) (answer, error) {
+	if _, _, err := (answersCache{s}).clear(ctx); err != nil {
+		return answer{}, errState(err)
+	}
+	return reply(http.StatusOK, map[string]any{"status": "success", "message": "Records cache cleared", "timestamp": s.opt.Now().UTC()})
+}
+
+// outdated begins a new epoch behind a change that was asked for. The change has been
+// made: that others may not hear of it at once is no reason to tell its maker otherwise.
+func (s *server) outdated(ctx context.Context) error {
+	if err := s.epoch.Bump(ctx); err != nil {
+		s.answers.Drop()
+		return errs.E(errs.Unavailable, "it was done, but the node may still show it for some minutes", err).After(retryAfter)
+	}
+	return nil
+}
