@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"oipnode/shared/access"
@@ -119,6 +120,7 @@ type server struct {
 	progress      progress
 	epoch         *epoch.Reader
 	answers       *cache.Cache
+	kept          atomic.Int64 // the epoch of answers
 	caches        []clearable
 	told          functionsRead
 }

@@ -56,6 +56,9 @@ func (s *server) cached(route string, e endpoint) endpoint {
 			s.opt.Log.WarnContext(ctx, "the epoch of answers cannot be read", "error", err)
 			return of(made(ctx))
 		}
+		if s.kept.Swap(epoch) != epoch {
+			s.answers.Drop() // nobody will ask for them any more
+		}
 		key, err := s.answerKey(ctx, route, r, viewer, epoch)
 		if err != nil {
 			return answer{}, err

@@ -46,10 +46,18 @@ func newKeeping(t *testing.T, change ...func(*Options)) (*keeping, *searchCounte
 	k.world = newWorld(t, append([]func(*Options){func(o *Options) {
 		searches.Store, o.Records = o.Records, searches
 		o.Now = func() time.Time { return noon.Add(time.Duration(k.gone.Load())) }
-		o.CacheBytes, o.CacheLife = 1<<20, 5*time.Minute
+		o.CacheBytes, o.CacheLife, o.Memory = 1<<20, 5*time.Minute, memory.New(memory.Options{})
 	}}, change...)...)
 	k.settle()
 	return k, searches
+}
+
+// kept is how many bytes are kept, as the monitor sees them.
+func (k *keeping) kept() (bytes int64) {
+	for _, c := range k.opt.Memory.Check(k.Context()).Caches {
+		bytes += c.Bytes
+	}
+	return bytes
 }
 
 // settle lets the epoch be as old as answers must be that are kept.
@@ -94,6 +102,9 @@ func TestCached(t *testing.T) {
 	}
 	k.gone.Add(int64(time.Second))
 	expect("a new epoch", "", true, "four three one")
+	if bytes := k.kept(); bytes != 0 {
+		t.Errorf("%d bytes of the old epoch are kept", bytes)
+	}
 	expect("it may not be whole", "", true, "four three one")
 	k.settle()
 	expect("settled", "", true, "four three one")
@@ -176,13 +187,12 @@ func TestOneAnswerForAll(t *testing.T) {
 // TestKeptInBounds: a cache that is filled beyond its bound stays within it, and the
 // monitor can drop it.
 func TestKeptInBounds(t *testing.T) {
-	watch := memory.New(memory.Options{})
-	k, _ := newKeeping(t, func(o *Options) { o.Memory, o.CacheBytes = watch, 64<<10 })
+	k, _ := newKeeping(t, func(o *Options) { o.CacheBytes = 64 << 10 })
 	k.publish(post("one", startHeight))
 	for i := range 200 {
 		k.call("/api/records", "unknown", strings.Repeat("x", i))
 	}
-	state := watch.Check(t.Context())
+	state := k.opt.Memory.Check(t.Context())
 	if len(state.Caches) != 1 || state.Caches[0].Bytes == 0 || state.Caches[0].Bytes > 64<<10 || len(state.Verdict.Alerts) > 0 {
 		t.Errorf("%+v, %+v", state.Caches, state.Verdict)
 	}
