@@ -299,3 +299,45 @@ func texts(list []string) string {
 	}
 	return string(append(out, ']'))
 }
+
+// FuzzSummarize: whatever records hold, sums are numbers that JSON has, none is below
+// zero, and no more ingredients are used than there are, a quarter at least.
+func FuzzSummarize(f *testing.F) {
+	f.Add(`{"servings":4,"ingredient":["did:arweave:a","did:arweave:b"],"ingredient_amount":[250,"1/2"],"ingredient_unit":["g",null],"ingredient_comment":["","to taste"]}`,
+		`{"standardAmount":100,"standardUnit":"g (1 medium)","qtyInStandardAmount":2,"calories":364.4,"proteinG":"10.33"}`)
+	f.Add(`{"servings":1e-9,"ingredient":["did:arweave:a"],"ingredient_amount":[1e9],"ingredient_unit":["gallon"]}`, `{"standardAmount":1e-6,"standardUnit":"ml","calories":1e9}`)
+	f.Add(`{"servings":{},"ingredient":[null,["did:arweave:a"],"did:arweave:a"],"ingredient_amount":{"0":1}}`, `{"qtyInStandardAmount":1,"fatG":-0}`)
+	f.Fuzz(func(t *testing.T, recipeText, infoText string) {
+		data, err := canon.Parse([]byte(`{"recipe":` + recipeText + `,"nutritionalInfo":` + infoText + `}`))
+		if err != nil {
+			return
+		}
+		recipe, ok := ReadRecipe(data)
+		if !ok {
+			return
+		}
+		known := make(map[string]Facts)
+		if facts, ok := ReadFacts(data); ok {
+			for _, did := range recipe.DIDs() {
+				known[did] = facts
+			}
+		}
+		total, perServing, ok := recipe.Summarize(known)
+		if !ok {
+			return
+		}
+		if total.Processed < 1 || total.Processed > total.Total || 4*total.Processed < total.Total || total.Total > MaxIngredients {
+			t.Fatalf("%d of %d ingredients", total.Processed, total.Total)
+		}
+		for _, s := range []Summary{total, perServing} {
+			if _, err := json.Marshal(s); err != nil {
+				t.Fatalf("%+v: %v", s, err)
+			}
+			for name, n := range s.fields() {
+				if *n < 0 {
+					t.Fatalf("%s is %v", name, *n)
+				}
+			}
+		}
+	})
+}
