@@ -70,6 +70,9 @@ func TestContract(t *testing.T) {
 		t.Errorf("%d of %d answers differ", different, len(requests))
 	}
 	compareTalk(t, node, gateway.URL)
+	for _, base := range []string{node, gateway.URL} {
+		checkSample(t, base)
+	}
 }
 
 // startNode runs the local node on the sample chain until it has indexed all of it.
@@ -216,11 +219,15 @@ func contractRequests(t *testing.T, node string) []request {
 			"inArweaveBlockMin=9&inArweaveBlockMax=3", "dateStart=2020-01-01&dateEnd=2030-01-01", "dateStart=yesterday", "hasAudio=true", "hasAudio=maybe",
 			"includeSigs=false", "includePubKeys=false", "includeSigs=false&includePubKeys=false&limit=3", "hideNullValues=true&hideDateReadable=true",
 			"includeDeleteMessages=true", "noDuplicates=true", "summarizeTags=true&tagCount=5", "resolveDepth=1&recordType=recipe", "resolveDepth=9",
+			"summarizeRecipe=true&recordType=recipe&limit=50", "summarizeRecipe=true&limit=30", "summarizeRecipe=maybe", "summarizeRecipe=",
+			"summarizeRecipe=true&recordType=recipe&hideNullValues=true&includeSigs=false",
 			"storage=arweave", "storage=gun", "source=all", "source=moon", "didTx=did:arweave:nothing", "did=did%3Aarweave%3Anothing", "did=nonsense",
 			"cursor=nonsense", "unknownParameter=1", "q=%zz", "a=b;c=d", "%00=1", "search="+strings.Repeat("long+", 400)),
 		with("/api/records/recordTypes", "", "x=1"),
 		with("/api/templates", "", "limit=1", "limit=2&page=2", "templateName=rec", "templateName=BASIC", "sortBy=inArweaveBlock:asc", "sortBy=inArweaveBlock:desc",
-			"sortBy=x", "creatorDidAddress=did:arweave:nobody", "didTx=did:arweave:nothing", "selectedOnly=true"),
+			"sortBy=x", "creatorDidAddress=did:arweave:nobody", "didTx=did:arweave:nothing", "selectedOnly=true", "selectedOnly=1",
+			"typeScriptTypes=true", "typeScriptTypes=true&selectedOnly=true", "typeScriptTypes=true&limit=3&page=2", "typeScriptTypes=true&templateName=nothing",
+			"typeScriptTypes=true&sortBy=inArweaveBlock:asc", "typeScriptTypes=yes"),
 		with("/api/creators", "", "limit=1", "limit=1&page=2", "x=1"), with("/api/organizations", "", "limit=1", "limit=x"),
 		with("/api/health", "", "x"), with("/api/health/keepdb", "", "rejectedLimit=1", "rejectedLimit=0", "rejectedAfter=nonsense"),
 		[]string{"/api", "/api/", "/api/records/", "/api/records/x", "/api//records", "/api/nothing?x=1", "/%61pi/records?limit=1", "/api/records%2Fx", "/api/../api/records?limit=1"},

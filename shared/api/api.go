@@ -144,7 +144,7 @@ func New(o Options) http.Handler {
 	for path, m := range map[string]methods{
 		"/api/records":                   {http.MethodGet: s.json(s.cached("records", s.sparing(heavyQuery, s.records)))},
 		"/api/records/recordTypes":       {http.MethodGet: s.json(s.cached("recordTypes", s.sparing(heavyAlways, s.recordTypes)))},
-		"/api/templates":                 {http.MethodGet: s.json(s.cached("templates", s.templates))},
+		"/api/templates":                 {http.MethodGet: s.json(s.cached("templates", s.sparing(heavyQuery, s.templates)))},
 		"/api/creators":                  {http.MethodGet: s.json(s.cached("creators", s.sparing(heavyQuery, s.creators)))},
 		"/api/organizations":             {http.MethodGet: s.json(s.cached("organizations", s.sparing(heavyQuery, s.organizationList)))},
 		"/api/records/clear-cache":       {http.MethodPost: s.operation(s.clearAnswers)},

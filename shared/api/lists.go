@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
@@ -44,74 +43,6 @@ func (s *server) recordTypes(ctx context.Context, r *http.Request) (answer, erro
 		a.RecordTypes = append(a.RecordTypes, typeCounted{b.Value, b.Count})
 	}
 	return reply(http.StatusOK, a)
-}
-
-// templatesRequest is what GET /api/templates asks for.
-type templatesRequest struct {
-	name    string
-	creator string
-	did     string
-	sort    sorting
-	paging  paging
-}
-
-func (q *templatesRequest) params() []param {
-	return slices.Concat([]param{
-		{"templateName", text(&q.name), "only templates whose name contains this, in any case"},
-		{"creatorDidAddress", did(&q.creator), "only templates of the creator with this DID"},
-		{"didTx", did(&q.did), "only the template with this DID"},
-		{"sortBy", sortKind(&q.sort), "inArweaveBlock:asc or inArweaveBlock:desc"},
-	}, q.paging.params(records.MaxLimit))
-}
-
-// templatesAnswer is the answer but for its last member, the templates.
-type templatesAnswer struct {
-	Message        string   `json:"message"`
-	LatestBlock    int64    `json:"latestArweaveBlockInDB"`
-	TotalTemplates int64    `json:"totalTemplates"`
-	SearchResults  int64    `json:"searchResults"`
-	Warnings       []string `json:"warnings,omitempty"`
-	NextCursor     *string  `json:"nextCursor,omitempty"`
-}
-
-// templates serves GET /api/templates.
-func (s *server) templates(ctx context.Context, r *http.Request) (answer, error) {
-	var q templatesRequest
-	if _, err := parse(r.URL.RawQuery, q.params()); err != nil {
-		return answer{}, err
-	}
-	_, base, err := s.readable(ctx, r, oip.KindTemplate)
-	if err != nil {
-		return answer{}, err
-	}
-	var filters []records.Cond
-	var warnings []string
-	if q.name != "" {
-		names, warning, err := s.containing(ctx, base, records.FieldNameFolded, q.name)
-		if err != nil {
-			return answer{}, err
-		}
-		filters, warnings = append(filters, names), append(warnings, warning)
-	}
-	if q.creator != "" {
-		filters = append(filters, records.Is(records.FieldCreatorDID, q.creator))
-	}
-	if q.did != "" {
-		filters = append(filters, records.Is(records.FieldDID, q.did))
-	}
-	sort, warning := q.sort.order(heightOrder)
-	f, err := s.page(ctx, &q.paging, base, filters, sort)
-	if err != nil {
-		return answer{}, err
-	}
-	return s.replyList(templatesAnswer{
-		Message:        "Templates retrieved successfully",
-		LatestBlock:    f.latest,
-		TotalTemplates: f.total,
-		SearchResults:  f.page.Total,
-		Warnings:       said(append(warnings, warning)),
-		NextCursor:     q.paging.info(f.page).NextCursor,
-	}, "templates", raw(f.page.Hits))
 }
 
 // creatorsAnswer and organizationsAnswer are the answers but for their lists.

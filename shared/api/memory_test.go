@@ -285,8 +285,8 @@ func TestShedding(t *testing.T) {
 	f := newFixed(nil)
 	w := newWorld(t, using(f))
 	heavy := []string{"/api/records?limit=101", "/api/records?resolveDepth=1", "/api/records?search=x", "/api/records?noDuplicates=true",
-		"/api/records?summarizeTags=true", "/api/records/recordTypes", "/api/creators?limit=500", "/api/organizations?limit=1000"}
-	light := []string{"/api/records", "/api/records?limit=100&resolveDepth=0&search=&noDuplicates=false", "/api/templates", "/api/creators?limit=100",
+		"/api/records?summarizeTags=true", "/api/records?summarizeRecipe=true", "/api/templates?typeScriptTypes=true", "/api/templates?selectedOnly=true", "/api/records/recordTypes", "/api/creators?limit=500", "/api/organizations?limit=1000"}
+	light := []string{"/api/records", "/api/records?limit=100&resolveDepth=0&search=&noDuplicates=false", "/api/templates", "/api/templates?selectedOnly=false", "/api/creators?limit=100",
 		"/api/health", "/api/health/memory", "/api/health/memory/tracker", "/api/health/memory/analyze", "/api/health/keepdb"}
 	for _, step := range []struct {
 		used    int64

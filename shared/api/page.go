@@ -83,8 +83,7 @@ func errPage(q records.Query, err error) error {
 	switch {
 	case errors.Is(err, records.ErrCursor):
 		return badCursor()
-	case errors.Is(err, records.ErrInvalid) && q.Check() == nil:
-		// The query is right, so it is the answer that is over the store's bound.
+	case overBytes(q, err):
 		return errTooLarge(err)
 	}
 	return err

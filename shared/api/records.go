@@ -27,6 +27,7 @@ type recordsRequest struct {
 	from, to       moment
 	deletions      bool
 	force          bool // seen to by server.cached
+	summarize      bool
 	sort           sorting
 	paging         paging
 	shape          shape
@@ -50,6 +51,7 @@ func (q *recordsRequest) params() []param {
 		{"dateStart", momentKind(&q.from, false), "only records with a basic.date at or after this"},
 		{"dateEnd", momentKind(&q.to, true), "only records with a basic.date at or before this"},
 		{"includeDeleteMessages", truth(&q.deletions), "whether delete messages are among the records"},
+		{"summarizeRecipe", truth(&q.summarize), "whether recipes carry the nutrients of their ingredients, in all and per serving"},
 		{"sortBy", sortKind(&q.sort), "the order; by DID where that leaves a tie"},
 		{"forceRefresh", truth(&q.force), "whether the answer is made anew, past every cache"},
 	}, q.paging.params(20), q.shape.params())
@@ -165,10 +167,11 @@ func (s *server) records(ctx context.Context, r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	viewer, base, err := s.readable(ctx, r, oip.KindRecord)
+	viewer, readable, err := s.readable(ctx, r, oip.KindRecord)
 	if err != nil {
 		return answer{}, err
 	}
+	base := slices.Clip(readable)
 	if !q.deletions {
 		base = append(base, records.Not{Cond: records.Is(records.FieldDeleteMessage, "true")})
 	}
@@ -186,6 +189,11 @@ func (s *server) records(ctx context.Context, r *http.Request) (answer, error) {
 	found, err := s.page(ctx, &q.paging, base, filters, sort)
 	if err != nil {
 		return answer{}, err
+	}
+	if q.summarize {
+		if err := s.summarize(ctx, readable, found.page.Hits); err != nil {
+			return answer{}, err
+		}
 	}
 	documents, err := q.shaped(found.page.Hits)
 	if err != nil {

@@ -30,7 +30,7 @@ const smallLimit = 100
 // costly are parameters that make a query read far more records than it answers with, by
 // the values that do not.
 var costly = map[string]string{
-	"resolveDepth": "0", "summarizeRecipe": "false", "summarizeTags": "false", "noDuplicates": "false",
+	"resolveDepth": "0", "summarizeRecipe": "false", "summarizeTags": "false", "noDuplicates": "false", "selectedOnly": "false", "typeScriptTypes": "false",
 	"search": "", "fieldSearch": "", "exactMatch": "", "didTxRef": "",
 	"exerciseNames": "", "exerciseDIDs": "", "ingredientNames": "", "equipmentRequired": "", "exerciseType": "", "cuisine": "", "model": "",
 }

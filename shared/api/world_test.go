@@ -51,6 +51,8 @@ const (
 	session
 	recipe
 	organization
+	cooking
+	nutritional
 )
 
 var published = sync.OnceValue(func() *press {
@@ -67,6 +69,11 @@ var published = sync.OnceValue(func() *press {
 		{"Recipe_v2", `{"servings":"long","index_servings":0}`},
 		{"organization", `{"org_handle":"string","index_org_handle":0,"org_public_key":"string","index_org_public_key":1,
 			"admin_public_keys":"repeated string","index_admin_public_keys":2,"membership_policy":"string","index_membership_policy":3}`},
+		{"recipe", `{"servings":"uint32","index_servings":0,"ingredient":"repeated dref","index_ingredient":1,"ingredient_amount":"repeated float","index_ingredient_amount":2,
+			"ingredient_unit":"repeated string","index_ingredient_unit":3,"ingredient_comment":"repeated string","index_ingredient_comment":4}`},
+		{"nutritionalInfo", `{"standardAmount":"float","index_standardAmount":0,"standardUnit":"string","index_standardUnit":1,"qtyInStandardAmount":"float","index_qtyInStandardAmount":2,
+			"calories":"float","index_calories":3,"proteinG":"float","index_proteinG":4,"fatG":"float","index_fatG":5,"cholesterolMg":"float","index_cholesterolMg":6,
+			"sodiumMg":"float","index_sodiumMg":7,"carbohydratesG":"float","index_carbohydratesG":8}`},
 	} {
 		p.templates = append(p.templates, p.signers[0].Verified(p.signers[0].Template(t.name, []byte(t.definition))).Template())
 	}

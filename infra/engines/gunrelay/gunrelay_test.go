@@ -1,7 +1,6 @@
 package gunrelay
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -146,28 +145,6 @@ func listed(v canon.Value) []string {
 		out = append(out, soul.Text()+" "+recordType.Text())
 	}
 	return out
-}
-
-// What cannot be had is said by name, and leaves nothing behind.
-func TestAbsent(t *testing.T) {
-	cache := t.TempDir()
-	t.Setenv("PATH", t.TempDir())
-	if _, err := fetch(cache); !errors.Is(err, errAbsent) || !strings.Contains(err.Error(), "node is not installed") {
-		t.Errorf("without node: %v", err)
-	}
-	bin := t.TempDir()
-	for name, script := range map[string]string{"node": "exit 0", "npm": "echo no network; exit 7"} {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Setenv("PATH", bin)
-	if _, err := fetch(cache); !errors.Is(err, errAbsent) || !strings.Contains(err.Error(), "no network") {
-		t.Errorf("without a network: %v", err)
-	}
-	if left, err := os.ReadDir(cache); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
 }
 
 // A relay that does not start is an error with its own words, not a wait.
