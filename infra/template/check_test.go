@@ -53,6 +53,8 @@ func (t *Template) faults(repository fs.FS) []string {
 	c.parameters()
 	c.environment()
 	c.places()
+	c.alarms()
+	c.dashboard()
 	slices.Sort(c.faults)
 	return c.faults
 }
@@ -65,9 +67,9 @@ var (
 	host    = regexp.MustCompile(`\b[a-z.]*amazonaws\.com`)
 )
 
-// principals are the names of services in a trust policy, or in the records of a table's
-// stream, which are the same in every partition.
-var principals = []string{"lambda.amazonaws.com", "scheduler.amazonaws.com", "dynamodb.amazonaws.com"}
+// principals are the names of services in a trust policy, in the records of a table's
+// stream or in the policy of a topic, which are the same in every partition.
+var principals = []string{"lambda.amazonaws.com", "scheduler.amazonaws.com", "dynamodb.amazonaws.com", "cloudwatch.amazonaws.com"}
 
 // places finds what ties the template to one region, account or partition.
 func (c *checker) places() {
