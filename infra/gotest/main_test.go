@@ -8,7 +8,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // module writes a small module, makes it the working folder, and runs gotest in it.
 func module(t *testing.T, strict bool, files map[string]string) (code int, out string) {

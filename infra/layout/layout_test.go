@@ -12,7 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // root is the top of the repository, seen from this package.
 const root = "../.."
@@ -116,6 +120,60 @@ func calls(file *ast.File) []call {
 		return true
 	})
 	return found
+}
+
+// TestLeaks: every package that has tests fails when one of them leaves a goroutine
+// behind, so that a process that runs for months has none that nobody ends.
+func TestLeaks(t *testing.T) {
+	looks := make(map[string]bool) // package -> whether its TestMain looks for goroutines
+	files := token.NewFileSet()
+	walk(t, func(name string, text []byte) {
+		if !strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		file, err := parser.ParseFile(files, name, text, parser.SkipObjectResolution)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		pkg := path.Dir(name)
+		looks[pkg] = looks[pkg] || looksForLeaks(file)
+	})
+	for pkg, ok := range looks {
+		if !ok {
+			t.Errorf("package %s: its tests have no TestMain that calls goleak", pkg)
+		}
+	}
+}
+
+// looksForLeaks reports whether a file has a TestMain and calls goleak, there or in a
+// function that it calls.
+func looksForLeaks(file *ast.File) bool {
+	has := slices.ContainsFunc(file.Decls, func(d ast.Decl) bool {
+		f, ok := d.(*ast.FuncDecl)
+		return ok && f.Recv == nil && f.Name.Name == "TestMain"
+	})
+	return has && slices.ContainsFunc(calls(file), func(c call) bool {
+		return c.name == "goleak.VerifyTestMain" || c.name == "goleak.Find"
+	})
+}
+
+func TestLooksForLeaks(t *testing.T) {
+	for text, want := range map[string]bool{
+		"package x\nfunc TestMain(m *testing.M) { goleak.VerifyTestMain(m) }":                            true,
+		"package x\nfunc TestMain(m *testing.M) { run(m) }\nfunc run(m *testing.M) { goleak.Find() }":    true,
+		"package x\nfunc TestMain(m *testing.M) { os.Exit(m.Run()) }":                                    false,
+		"package x\nfunc TestX(t *testing.T) { goleak.VerifyNone(t) }\nfunc f() { goleak.Find() }":       false,
+		"package x\nfunc TestMain(m *testing.M) {}\nfunc TestX(t *testing.T) { goleak.IgnoreCurrent() }": false,
+	} {
+		file, err := parser.ParseFile(token.NewFileSet(), "x_test.go", text, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := looksForLeaks(file); got != want {
+			t.Errorf("%v, want %v: %s", got, want, text)
+		}
+	}
 }
 
 // The rules would be void if calls found nothing.

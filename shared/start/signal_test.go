@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // childVariable makes the test binary play a program that was started by Run;
@@ -21,7 +23,7 @@ const childVariable = "OIPNODE_START_TEST_CHILD"
 func TestMain(m *testing.M) {
 	switch os.Getenv(childVariable) {
 	case "":
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	case "polite":
 		os.Exit(Run("polite", func(ctx context.Context, _ *Env) error {
 			fmt.Println("ready")
