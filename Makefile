@@ -177,6 +177,11 @@ bench-aws: ## measure the deployment's parts over real engines
 	$(GO) test -run "^$$" -bench . -benchtime 1x -timeout 30m ./infra/awslocal; \
 	$(GO) test -run "^$$" -bench . -benchtime 200x ./shared/state/dynamo' | sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
 
+# The README's table: four loads by the month, each by the functions as they ship.
+.PHONY: sizes
+sizes: ## measure memory, time and cost of the four loads of the README's table
+	@$(ENGINES) run $(GO) test -run '^$$' -bench '^BenchmarkSizes$$' -benchtime 1x -timeout 60m ./infra/awslocal -sizes | sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
+
 # Twenty minutes are what infra/soak has the results of; other lengths go into build/soak.
 SOAK_MINUTES ?= 20
 .PHONY: soak

@@ -26,7 +26,7 @@ import (
 )
 
 // web is a source on this machine. A path is its own content, but for some.
-func web(t *testing.T) (base string, env []string) {
+func web(t testing.TB) (base string, env []string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -151,21 +151,26 @@ func (d *deployment) mediaMessages(name string, visibility time.Duration) (url s
 	}
 }
 
+// mediaEvent is the event by which Lambda hands one message over.
+func mediaEvent(t testing.TB, m types.Message) []byte {
+	t.Helper()
+	text, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{{
+		MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle, Body: *m.Body, Attributes: m.Attributes, EventSource: "aws:sqs",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 // deliver does what the event source does: each message in an invocation of its own, and
 // those that are not reported as failed are deleted. It returns how many were reported.
 func (d *deployment) deliver(s *sandbox.Sandbox) (failed int) {
 	d.Helper()
 	url, list := d.mediaMessages(d.options.Queue(), 10*time.Minute)
 	for _, m := range list {
-		event := events.SQSEvent{Records: []events.SQSMessage{{
-			MessageId: *m.MessageId, ReceiptHandle: *m.ReceiptHandle, Body: *m.Body, Attributes: m.Attributes, EventSource: "aws:sqs",
-		}}}
-		text, err := json.Marshal(event)
-		if err != nil {
-			d.Fatal(err)
-		}
 		var answer events.SQSEventResponse
-		if d.invoke(s, text, &answer); len(answer.BatchItemFailures) > 0 {
+		if d.invoke(s, mediaEvent(d.TB, m), &answer); len(answer.BatchItemFailures) > 0 {
 			failed++
 			continue
 		}

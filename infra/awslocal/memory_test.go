@@ -93,7 +93,7 @@ func TestLargePages(t *testing.T) {
 }
 
 // gatewayEvent is an event of API Gateway, made of a sample; a POST has a token.
-func gatewayEvent(t *testing.T, method, path, query, body string) []byte {
+func gatewayEvent(t testing.TB, method, path, query, body string) []byte {
 	t.Helper()
 	var e map[string]any
 	if err := json.Unmarshal(event(t, "api-json-body.json"), &e); err != nil {

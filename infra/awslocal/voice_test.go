@@ -33,7 +33,7 @@ func indexed(t *testing.T, env ...string) *deployment {
 }
 
 // serve puts a simulated API Gateway before something that runs the API.
-func serve(t *testing.T, invoke apigwsim.Invoke) string {
+func serve(t testing.TB, invoke apigwsim.Invoke) string {
 	t.Helper()
 	server := httptest.NewServer(apigwsim.Gateway{}.Handler(invoke))
 	t.Cleanup(server.Close)

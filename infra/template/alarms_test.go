@@ -11,7 +11,6 @@ import (
 )
 
 const (
-	alarmKind = "AWS::CloudWatch::Alarm"
 	topicKind = "AWS::SNS::Topic"
 	apiKind   = "AWS::Serverless::HttpApi"
 

@@ -7,7 +7,10 @@ import (
 	"time"
 )
 
-const functionKind = "AWS::Serverless::Function"
+const (
+	functionKind = "AWS::Serverless::Function"
+	alarmKind    = "AWS::CloudWatch::Alarm"
+)
 
 // Function is a Lambda function of the template.
 type Function struct {
@@ -60,6 +63,9 @@ func (t *Template) Variables() []string {
 	}
 	return slices.Sorted(maps.Keys(names))
 }
+
+// Alarms is how many alarms there are.
+func (t *Template) Alarms() int { return len(t.ofKind(alarmKind)) }
 
 // number is a whole number, or the default of the parameter that stands for it.
 func (t *Template) number(v any) (int, bool) {

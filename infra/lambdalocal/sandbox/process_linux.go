@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // attributes put the process into a group of its own: Ctrl-C in a terminal then
@@ -29,6 +30,36 @@ func memory(pid int) (now, peak int64, ok bool) {
 	now, ok1 := kilobytes(text, "VmRSS:")
 	peak, ok2 := kilobytes(text, "VmHWM:")
 	return now, max(now, peak), ok1 && ok2
+}
+
+// tick is the unit in which the kernel tells the time of a processor, whatever its own is.
+const tick = 10 * time.Millisecond
+
+// processor is the time of processors that a process has used since its start.
+func processor(pid int) (time.Duration, bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	return processorTime(text)
+}
+
+// processorTime reads the kernel's line about a process: numbers behind its name, which
+// stands in brackets and may have any bytes in it. The 12th and 13th are ticks.
+func processorTime(text []byte) (time.Duration, bool) {
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 13 {
+		return 0, false
+	}
+	var ticks int64
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseInt(string(f), 10, 64)
+		if err != nil || n < 0 || n > int64(100*365*24*time.Hour/tick) {
+			return 0, false
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * tick, true
 }
 
 // kilobytes reads one line of the kernel's account, in bytes.

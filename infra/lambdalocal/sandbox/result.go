@@ -35,6 +35,10 @@ type Result struct {
 	// PeakMemory is the most resident memory in bytes that the process has had since
 	// its start; 0 where it cannot be measured.
 	PeakMemory int64
+	// Processor is the time of processors that the process has used since the result
+	// before this one, in steps of 10 ms; 0 where it cannot be measured, and when the
+	// process has ended.
+	Processor time.Duration
 }
 
 // report is the line that Lambda writes into the log after an invocation.

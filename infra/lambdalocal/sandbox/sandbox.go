@@ -28,7 +28,8 @@ type Sandbox struct {
 	exitErr error
 	watched chan struct{} // closed when nobody looks at the memory any more
 	invoked bool
-	dead    bool // the process is of no more use
+	dead    bool          // the process is of no more use
+	spent   time.Duration // of processors, as the last result knew it
 
 	mu     sync.Mutex
 	killed Status // why we killed it
@@ -206,6 +207,9 @@ func (s *Sandbox) Invoke(ctx context.Context, event []byte) (Result, error) {
 	}
 	if s.Alive() {
 		s.measure()
+		if all, ok := processor(s.cmd.Process.Pid); ok {
+			r.Processor, s.spent = all-s.spent, all
+		}
 	}
 	s.settle(&r, answered, time.Since(begun))
 	s.logs.drain()
