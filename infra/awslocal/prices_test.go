@@ -1,14 +1,14 @@
 package main
 
-import (
-	"time"
-)
+import "time"
 
-// pricesOf is when the prices were looked up, as they were published for us-east-1.
-const pricesOf = "November 2026"
+// pricesOf says where the prices come from: AWS's own price pages could not be read where
+// this was written.
+const pricesOf = "us-east-1, looked up in November 2026 in articles of 2024 to 2026"
 
-// Prices in US dollars, without what is free. What is not here (OpenSearch, storage,
-// traffic, S3, SQS) is no part of the sums: the table says so.
+// Prices in US dollars, from the first unit on: what is free in a new account is not taken
+// off. What is not here (OpenSearch, storage, traffic, S3, SQS, X-Ray) is no part of the
+// sums: the README says so.
 const (
 	priceGBSecond   = 0.0000133334 // Lambda on arm64, the first 7.5 billion
 	priceInvocation = 0.20 / 1e6
