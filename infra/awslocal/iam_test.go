@@ -244,6 +244,7 @@ func TestPermissions(t *testing.T) {
 		}
 	}
 	tellOfMemory(d, deployed)
+	tellOfMetrics(d, deployed)
 	for name, r := range seen {
 		for _, difference := range iam.Compare(name, allowed[name], r) {
 			t.Error(difference)

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"oipnode/infra/template"
+	"oipnode/shared/metrics"
 )
 
 // daemon stands in the place of the X-Ray daemon: it takes datagrams and keeps the
@@ -122,5 +125,32 @@ func TestTraceAndMetrics(t *testing.T) {
 	if line.FunctionName != "keepdb" || line.RecordsIndexed < 200 || line.RecordsRejected != 2 || line.CheckpointHeight != 1700000 ||
 		line.LagBlocks != 0 || line.ColdStarts != 1 || line.MemoryUsed < 1<<20 || len(line.AWS.CloudWatchMetrics) != 1 {
 		t.Errorf("metrics %+v\n%s", line, d.log)
+	}
+}
+
+// tellOfMetrics checks that each function has really written what an alarm looks at.
+// What only a failure writes is left out.
+func tellOfMetrics(d *deployment, deployed *template.Template) {
+	d.Helper()
+	seen := make(map[string]bool) // FUNCTION/METRIC
+	for line := range strings.Lines(d.log.String()) {
+		var written map[string]json.RawMessage
+		if !strings.Contains(line, `"_aws"`) || json.Unmarshal([]byte(line), &written) != nil {
+			continue
+		}
+		for name := range written {
+			seen[strings.Trim(string(written[metrics.Dimension]), `"`)+"/"+name] = true
+		}
+	}
+	watched := deployed.Watched(metrics.Namespace)
+	if len(watched) != len(deployed.Functions()) {
+		d.Errorf("alarms look at the metrics of %d functions", len(watched))
+	}
+	for function, names := range watched {
+		for _, name := range names {
+			if !seen[function+"/"+name] && name != metrics.CycleErrors.Definition().Name {
+				d.Errorf("an alarm looks at %s, which %s does not write", name, function)
+			}
+		}
 	}
 }

@@ -67,6 +67,28 @@ func (t *Template) Variables() []string {
 // Alarms is how many alarms there are.
 func (t *Template) Alarms() int { return len(t.ofKind(alarmKind)) }
 
+// Watched are the metrics of a namespace that alarms look at, by the names of the
+// functions that record them.
+func (t *Template) Watched(namespace string) map[string][]string {
+	names := make(map[string]string)
+	for _, f := range t.Functions() {
+		names[f.ID] = f.Name
+	}
+	watched := make(map[string][]string)
+	for _, id := range t.ofKind(alarmKind) {
+		metric, _ := t.resource(id, "Properties", "MetricName").(string)
+		if t.resource(id, "Properties", "Namespace") != namespace {
+			continue
+		}
+		for _, dimension := range list(t.resource(id, "Properties", "Dimensions")) {
+			if name := names[ref(at(dimension, "Value"))]; name != "" && !slices.Contains(watched[name], metric) {
+				watched[name] = append(watched[name], metric)
+			}
+		}
+	}
+	return watched
+}
+
 // number is a whole number, or the default of the parameter that stands for it.
 func (t *Template) number(v any) (int, bool) {
 	if name := ref(v); name != "" {
