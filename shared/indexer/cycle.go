@@ -106,14 +106,13 @@ func (c *cycle) run(ctx context.Context) error {
 	if err := c.reopen(ctx); err != nil {
 		return err
 	}
-	gw, height, err := c.opt.Pool.Choose(ctx, c.checkpoint.Height, c.checkpoint.Initial)
+	err := c.connect(ctx)
 	if ctx.Err() != nil {
 		return nil // the time is over: a clean end
 	}
 	if err != nil {
-		return fmt.Errorf("choose a gateway: %w", err)
+		return err
 	}
-	c.gw, c.height = gw, height
 	c.pipe = newPipeline(ctx, c)
 	defer c.pipe.stop()
 	enough := false
@@ -155,6 +154,16 @@ func (c *cycle) run(ctx context.Context) error {
 	}
 	c.complete = !enough
 	return failed
+}
+
+// connect chooses the gateway of the cycle.
+func (c *cycle) connect(ctx context.Context) error {
+	gw, height, err := c.opt.Pool.Choose(ctx, c.checkpoint.Height, c.checkpoint.Initial)
+	if err != nil {
+		return fmt.Errorf("choose a gateway: %w", err)
+	}
+	c.gw, c.height = gw, height
+	return nil
 }
 
 // reopen has a record store take writes that was left closed to them. Under the lease

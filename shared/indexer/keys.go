@@ -42,6 +42,9 @@ var (
 	keyRemovals   = state.Key{Space: spaceChain, ID: "removals"} // there are some in spaceRemoval
 )
 
+// checkKey is where a check, or the remapping of a type, has come to.
+func checkKey(kind string) state.Key { return state.Key{Space: spaceChain, ID: "check-" + kind} }
+
 // startKeys are read together, in one call, at the start of each cycle.
 var startKeys = []state.Key{keyCheckpoint, keyTimes, keyStatus, keyGateways, keyBootstrap, keyGrounds, keyRescan, keyRemovals,
 	sweepKey(creators), sweepKey(organizations)}

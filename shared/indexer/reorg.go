@@ -265,7 +265,7 @@ func (c *cycle) checkPending(ctx context.Context, id string, e *Entry, n gateway
 	if now.Sub(e.Since) >= c.opt.GoneAfter {
 		// A gateway that shows nothing proves nothing.
 		if err := c.allMiss(ctx, id); err == nil {
-			return c.gone(ctx, id, e, env)
+			return c.gone(ctx, id, e, env, "in no block for "+c.opt.GoneAfter.String())
 		}
 	}
 	next := *e
@@ -312,12 +312,16 @@ type Audit struct {
 // auditLife is how long an audit entry is kept.
 const auditLife = 365 * 24 * time.Hour
 
-// gone removes a transaction that no block has contained for GoneAfter, with an
-// audit entry, and takes back what it did. The document goes behind that and the
-// ledger's entry last, so that a kill in between makes it all happen again.
-func (c *cycle) gone(ctx context.Context, id string, e *Entry, env oip.Envelope) error {
+// gone removes a transaction that has no right to be in the index, with an audit entry
+// that says why, and takes back what it did: one that no block has contained for
+// GoneAfter, with its entry e, or one that a check has found. The document goes behind
+// that and the ledger's entry last, so that a kill in between makes it all happen again.
+func (c *cycle) gone(ctx context.Context, id string, e *Entry, env oip.Envelope, why string) error {
 	now := c.opt.Now()
-	audit := Audit{At: now, DID: env.DID, Reason: "in no block for " + c.opt.GoneAfter.String(), Height: e.Height, Since: e.Since}
+	audit := Audit{At: now, DID: env.DID, Reason: why, Height: height(env), Since: now}
+	if e != nil {
+		audit.Height, audit.Since = e.Height, e.Since
+	}
 	op, err := c.putJSON(state.Key{Space: spaceAudit, ID: fmt.Sprintf("%012d-%s", now.Unix(), id)}, audit, anyVersion)
 	if err != nil {
 		return err
@@ -325,7 +329,7 @@ func (c *cycle) gone(ctx context.Context, id string, e *Entry, env oip.Envelope)
 	if err := c.commit(ctx, op.Until(now.Add(auditLife))); err != nil {
 		return err
 	}
-	c.log.Warn("removed a transaction that is in no block any more", "did", env.DID, "height", e.Height)
+	c.log.Warn("removed a transaction", "did", env.DID, "height", audit.Height, "reason", why)
 	if env.DeleteMessage {
 		if err := c.takeBack(ctx, id, env); err != nil {
 			return err
@@ -348,6 +352,9 @@ func (c *cycle) gone(ctx context.Context, id string, e *Entry, env oip.Envelope)
 		return err
 	}
 	c.count(func(n *Counts) { n.Gone++ })
+	if e == nil {
+		return nil
+	}
 	return c.apply(ctx, []change{{id: id, old: e}})
 }
 
