@@ -22,7 +22,11 @@ import (
 //	records/      the record store
 //	media/        the files that were fetched
 //	jobs.db       the fetches that wait
+//	operate.json  while a node runs: where its commands find it (desk.go)
 const folderFormat = 1
+
+// formatFile says what the folder holds.
+const formatFile = "format.json"
 
 // Names of the networks, and of their folders below DATA_DIR.
 const (
@@ -72,7 +76,7 @@ func prepareFolder(dir string, c config.Config) (layout, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return layout{}, fmt.Errorf("%w: DATA_DIR: %w", errFolder, err)
 	}
-	path := filepath.Join(dir, "format.json")
+	path := filepath.Join(dir, formatFile)
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -142,7 +146,12 @@ func writeFile(path string, text []byte) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	folder, err := os.Open(filepath.Dir(path))
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes the entries of a folder durable.
+func syncFolder(dir string) error {
+	folder, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -8,17 +8,20 @@
 // DATA_DIR, in one folder for the sample and one for live gateways, so that both
 // can be run in turn. A node owns its folder alone while it runs.
 //
+// With a sub-command it is an operator's tool: it asks the node that is running in the
+// data folder, or works on the folder itself when none is.
+//
 // The files of this package: node.go wires the parts together, folder.go checks the
 // data folder, network.go reaches the gateways, loop.go runs the index cycles,
 // media.go fetches media and mends what is left of them, serve.go serves HTTP, debug.go what is for this machine only, console.go the page
 // at /, and display.go, terminal.go, progress.go and tryout.go are what a person sees
-// who started it.
+// who started it. Of the tools, command.go has the sub-commands, reach.go finds who does
+// the task, desk.go is where a running node takes them, operate.go and backup.go do them,
+// and text.go writes answers for people.
 package main
 
 import (
 	"os"
-
-	"oipnode/shared/start"
 )
 
-func main() { os.Exit(start.Run("node", run)) }
+func main() { os.Exit(command(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

@@ -30,6 +30,7 @@ const (
 // shelf is the node's media: the files, what is known of them, and the fetches.
 type shelf struct {
 	library *library.Library
+	files   *files.Store
 	queue   *jobfile.Queue
 	workers int
 	// hold says that no fetch should be begun.
@@ -59,7 +60,7 @@ func (n *node) openShelf(dir string) (*shelf, error) {
 		_ = queue.Close()
 		return nil, err
 	}
-	return &shelf{l, queue, n.config.Media.Workers, n.memory.Tight, n.log}, nil
+	return &shelf{l, store, queue, n.config.Media.Workers, n.memory.Tight, n.log}, nil
 }
 
 // work fetches what is asked for until ctx has ended. A fetch under way is given back

@@ -51,15 +51,17 @@ type node struct {
 	media    *shelf
 	metrics  *prom.Recorder
 	memory   *memory.Monitor
+	// dir is the folder of the stores.
+	dir string
+	// turns holds one token, for whoever works as the only writer: a cycle, or a task.
+	turns chan struct{}
 	// closers undo what was opened, the last first.
 	closers []func() error
 }
 
 // run is the whole life of a node.
 func run(ctx context.Context, env *start.Env) (err error) {
-	n := &node{config: env.Config, display: newDisplay(env)}
-	n.log = n.display.log()
-	n.metrics, n.memory = prom.New(), newMonitor(env.Config, n.log)
+	n := newNode(env.Config, newDisplay(env))
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.open(ctx); err != nil {
 		return err
@@ -67,43 +69,64 @@ func run(ctx context.Context, env *start.Env) (err error) {
 	return n.run(ctx)
 }
 
+// newNode makes a node that has nothing open.
+func newNode(c config.Config, d display) *node {
+	n := &node{config: c, display: d, log: d.log(), turns: make(chan struct{}, 1)}
+	n.metrics, n.memory = prom.New(), newMonitor(c, n.log)
+	return n
+}
+
 // open checks and takes everything that the node needs, and does no work yet: what
 // cannot be had is told at once.
 func (n *node) open(ctx context.Context) error {
-	c := n.config
-	dir, err := dataFolder(c)
+	kept, err := n.openState()
 	if err != nil {
 		return err
 	}
-	kept, err := prepareFolder(dir, c)
-	if err != nil {
-		return err
-	}
-	if n.state, err = bolt.Open(filepath.Join(dir, "state.db"), bolt.Options{}); err != nil {
-		return storeError(dir, err)
-	}
-	n.closers = append(n.closers, n.state.Close)
 	// After the folder, so that a second node in the same folder hears of that
 	// first; before the record store, which may have an index to rebuild.
-	if n.listener, err = listen(ctx, c.Node.Listen); err != nil {
+	if n.listener, err = listen(ctx, n.config.Node.Listen); err != nil {
 		return err
 	}
 	n.closers = append(n.closers, n.closeListener)
-	n.records, err = embedded.Open(ctx, filepath.Join(dir, "records"), embedded.Options{Logger: n.log})
+	if err := n.openRest(ctx); err != nil {
+		return err
+	}
+	n.advise(kept)
+	return n.resume(ctx)
+}
+
+// openState takes the data folder, whose lock is that of the state file.
+func (n *node) openState() (kept layout, err error) {
+	if n.dir, err = dataFolder(n.config); err != nil {
+		return kept, err
+	}
+	if kept, err = prepareFolder(n.dir, n.config); err != nil {
+		return kept, err
+	}
+	if n.state, err = bolt.Open(filepath.Join(n.dir, "state.db"), bolt.Options{}); err != nil {
+		return kept, storeError(n.dir, err)
+	}
+	n.closers = append(n.closers, n.state.Close)
+	return kept, nil
+}
+
+// openRest opens the other stores, and prepares the gateways.
+func (n *node) openRest(ctx context.Context) (err error) {
+	n.records, err = embedded.Open(ctx, filepath.Join(n.dir, "records"), embedded.Options{Logger: n.log})
 	if err != nil {
-		return storeError(dir, err)
+		return storeError(n.dir, err)
 	}
 	n.closers = append(n.closers, n.records.Close)
-	if n.network, err = openNetwork(c, n.metrics, n.log); err != nil {
+	if n.network, err = openNetwork(n.config, n.metrics, n.log); err != nil {
 		return err
 	}
 	n.closers = append(n.closers, n.network.close)
-	if n.media, err = n.openShelf(dir); err != nil {
+	if n.media, err = n.openShelf(n.dir); err != nil {
 		return err
 	}
 	n.closers = append(n.closers, n.media.close)
-	n.advise(kept)
-	return n.resume(ctx)
+	return nil
 }
 
 // closeListener closes the listener of a node that did not come to serve; a server
@@ -184,11 +207,15 @@ func (n *node) run(ctx context.Context) error {
 		Metrics: n.metrics, Memory: n.memory, Prometheus: n.metrics.Page(n.measure), Log: n.display.access(),
 	})
 	cycles := loop{
-		index:    countedIndex{indexer.New(n.indexing()), n.metrics},
+		index:    orderlyIndex{countedIndex{indexer.New(n.indexing()), n.metrics}, n.turn},
 		delay:    n.delay(),
 		interval: c.Index.Interval,
 		log:      n.log,
 		ended:    n.cycleEnded,
+	}
+	operators, err := n.openDesk(ctx)
+	if err != nil {
+		return err
 	}
 	n.display.started(baseURL(n.listener))
 	if cycles.delay > 0 {
@@ -198,6 +225,7 @@ func (n *node) run(ctx context.Context) error {
 	g.Go(func() error {
 		return serve(ctx, n.listener, withDebug(n.listener, handler, n.log), n.endAnswers, n.log)
 	})
+	g.Go(func() error { return operators.serve(ctx) })
 	g.Go(func() error { cycles.run(ctx); return nil })
 	g.Go(func() error { sweeps.run(ctx); return nil })
 	g.Go(func() error { return n.media.work(ctx) })

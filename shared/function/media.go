@@ -9,6 +9,7 @@ import (
 	"oipnode/shared/assembly"
 	"oipnode/shared/jobs/sqs"
 	"oipnode/shared/library"
+	"oipnode/shared/media"
 	"oipnode/shared/media/s3"
 	"oipnode/shared/state"
 )
@@ -29,13 +30,22 @@ func (p *Parts) Library(s state.Store, records access.Searcher) (*library.Librar
 	if err != nil {
 		return nil, err
 	}
-	store, err := s3.New(s3.Options{Client: p.s3(), Bucket: p.Config.AWS.MediaBucket, Log: p.Log})
+	store, err := p.Files()
 	if err != nil {
 		return nil, err
 	}
 	o := assembly.Library(p.Config, s, store, p.Log)
 	o.Queue, o.Records = queue, records
 	return library.New(o)
+}
+
+// Files is the bucket of the configuration.
+func (p *Parts) Files() (media.Store, error) {
+	store, err := s3.New(s3.Options{Client: p.s3(), Bucket: p.Config.AWS.MediaBucket, Log: p.Log})
+	if err != nil {
+		return nil, err // not store: an interface that holds a nil pointer is not nil
+	}
+	return store, nil
 }
 
 // MediaQueue is the queue of the media jobs.

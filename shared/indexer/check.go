@@ -258,10 +258,10 @@ func (k *checker) found(ctx context.Context, list ...Finding) error {
 			continue
 		}
 		k.now.Faults[f.Fault]++
-		k.log.Warn("check", "did", f.DID, "fault", string(f.Fault), "height", f.Height, "detail", f.Detail)
 		if len(k.now.Findings) < MaxFindings {
 			f.Detail = clipped(f.Detail)
 			k.now.Findings = append(k.now.Findings, f)
+			k.log.Warn("a check found a fault", "did", f.DID, "fault", string(f.Fault), "height", f.Height, "detail", f.Detail)
 		}
 	}
 	if !k.request.Repair || len(list) == 0 {

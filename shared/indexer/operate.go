@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"oipnode/shared/epoch"
 	"oipnode/shared/oip"
 	"oipnode/shared/state"
 )
@@ -37,7 +38,11 @@ func (ix *Indexer) operate(ctx context.Context, name string, work func(ctx conte
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin/2)
 	defer cancel()
-	if e := lease.Release(last); e != nil && !errors.Is(e, state.ErrLost) {
+	var changed []state.Op
+	if c.counts.Changed() {
+		changed = append(changed, epoch.Op())
+	}
+	if e := lease.Release(last, changed...); e != nil && !errors.Is(e, state.ErrLost) {
 		err = errors.Join(err, e)
 	}
 	return err

@@ -1,13 +1,26 @@
 // Package maintenance is an operator's tools, one task per call: the same code behind
-// the Lambda function maintenance and, later, the sub-commands of the local node.
+// the Lambda function maintenance and the sub-commands of the local node.
 //
 // The tasks are
 //
-//	{"task":"stats"}                             what there is, and how far the index is
+//	{"task":"cleanup"}                             drop caches, give memory back, forget processed GUN ids
+//	{"task":"monitor","seconds":60}                the memory, again and again
+//	{"task":"stats"}                               what there is, and how far the index is
+//	{"task":"diagnose"}                            the memory in detail, and of all functions
+//	{"task":"diagnose","mode":"snapshot"}          a heap profile, for go tool pprof
+//	{"task":"diagnose","mode":"monitor","interval":10,"duration":120}  growth, and time to the limit
+//	{"task":"delete","did":"did:arweave:…"}        remove a record from this node, for good
 //	{"task":"rescan","from":1600000,"to":1600999}  have the next index cycles read blocks again
-//	{"task":"reindex"}                           build the index anew beside the one in use;
-//	                                             to be repeated while the answer says "again"
-//	{"task":"media-repair"}                      mend what kills and lost files left of the media
+//	{"task":"remap","type":"post"}                 fetch, verify and expand all records of a type again
+//	{"task":"retry","reason":"waiting:data"}       make entries of the ledger due now
+//	{"task":"rejected"}                            list what was rejected; with "id" show one
+//	{"task":"verify","repair":true}                compare the whole index with the chain, and mend it
+//	{"task":"export","type":"post"}                the documents, page by page
+//	{"task":"token","publicKey":"…"}               a token with the node's key, for trying things
+//	{"task":"reindex"}                             build the index anew beside the one in use
+//	{"task":"media-repair"}                        mend what kills and lost files left of the media
+//
+// An answer with "again" is to be asked for again: the call's time was over.
 package maintenance
 
 import (
@@ -20,21 +33,12 @@ import (
 	"oipnode/shared/gateway"
 	"oipnode/shared/indexer"
 	"oipnode/shared/library"
+	"oipnode/shared/media"
+	"oipnode/shared/memory"
 	"oipnode/shared/records"
 	"oipnode/shared/state"
 	"oipnode/shared/summary"
 )
-
-// The tasks.
-const (
-	TaskStats       = "stats"
-	TaskRescan      = "rescan"
-	TaskReindex     = "reindex"
-	TaskMediaRepair = "media-repair"
-)
-
-// maxGrace is the longest grace of a media repair, in minutes: a month.
-const maxGrace = 30 * 24 * 60
 
 // reindexer is a record store whose index can be built anew.
 type reindexer interface {
@@ -43,63 +47,111 @@ type reindexer interface {
 	Reindex(ctx context.Context, between func(context.Context) error) (records.Reindexed, error)
 }
 
-// Request is one task with what it needs.
-type Request struct {
-	Task string `json:"task"`
-	// From and To are the first and the last block of a rescan.
-	From *int64 `json:"from,omitempty"`
-	To   *int64 `json:"to,omitempty"`
-	// GraceMinutes is how old a file without a manifest must be before a media repair
-	// removes it; a day without it. 0 disturbs fetches that are under way, which are then
-	// tried again.
-	GraceMinutes *int64 `json:"graceMinutes,omitempty"`
-}
-
-// Check returns errs.Invalid, with the field and what is allowed, for a request that
-// no task takes.
-func (q Request) Check() error {
-	if q.GraceMinutes != nil && (q.Task != TaskMediaRepair || *q.GraceMinutes < 0 || *q.GraceMinutes > maxGrace) {
-		return errs.E(errs.Invalid, fmt.Sprintf("graceMinutes belongs to the task media-repair and is 0 to %d", maxGrace), nil)
-	}
-	switch q.Task {
-	case TaskStats, TaskReindex, TaskMediaRepair:
-		if q.From != nil || q.To != nil {
-			return errs.E(errs.Invalid, "from and to belong to the task rescan only", nil)
-		}
-	case TaskRescan:
-		if q.From == nil || q.To == nil || *q.From < 0 || *q.To < *q.From || *q.To > indexer.MaxHeight {
-			return errs.E(errs.Invalid, fmt.Sprintf("rescan needs from and to, blocks with 0 <= from <= to <= %d", indexer.MaxHeight), nil)
-		}
-	default:
-		return errs.E(errs.Invalid, fmt.Sprintf("task is %q; allowed: %s, %s, %s, %s", clip(q.Task), TaskStats, TaskRescan, TaskReindex, TaskMediaRepair), nil)
-	}
-	return nil
-}
-
-// clip shortens what a message repeats.
-func clip(s string) string {
-	const most = 40
-	if runes := []rune(s); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return s
-}
-
 // Library is the media, as far as they can be repaired.
 type Library interface {
 	Repair(ctx context.Context, grace time.Duration) (library.Repaired, error)
 }
 
-// Maintenance does tasks over these stores. Records is not needed for a media repair,
-// and Media for nothing else; nil means that the node has none.
+// Maintenance does tasks over these parts. A task needs some of them only (Needs); the
+// others may be absent.
 type Maintenance struct {
 	Media         Library
 	Records       records.Store
 	State         state.Store
 	RefreshCycles int
+	// Indexer makes the pipeline, for what works like a cycle.
+	Indexer func() (*indexer.Indexer, error)
+	// Memory watches over this process.
+	Memory *memory.Monitor
+	// Files takes heap profiles; Where says where one is, for the operator.
+	Files media.Store
+	Where func(name string) string
+	// Secret is the key of the tokens; none is an empty one.
+	Secret func(ctx context.Context) ([]byte, error)
 	// Holder names this process in the lease of the index cycles.
 	Holder string
 	Now    func() time.Time
+
+	// Emit takes what a task tells while it runs: samples of the memory, how far a check
+	// is, exported documents. An error of it ends the task. Without it such things are
+	// in the answer, bounded, or left out.
+	Emit func(any) error
+	// Turn waits until no cycle of this process runs, and lets none begin before done is
+	// called; nil where cycles are other processes'.
+	Turn func(ctx context.Context) (done func(), err error)
+	// Slice is how long a check may keep cycles out at a time. With it a check goes on
+	// slice by slice to its end; without it one slice is one call.
+	Slice time.Duration
+}
+
+// Needs is what a task needs to have open.
+type Needs struct{ Records, State, Media, Files, Secret, Gateways bool }
+
+// Needs says what the task of a request needs.
+func (q Request) Needs() Needs {
+	switch q.Task {
+	case TaskMonitor:
+		return Needs{}
+	case TaskDiagnose:
+		return Needs{State: q.Mode == "" || q.Mode == ModeQuick, Files: q.Mode == ModeSnapshot}
+	case TaskCleanup, TaskRescan, TaskRejected:
+		return Needs{State: true}
+	case TaskRemap, TaskRetry, TaskVerify:
+		return Needs{Records: true, State: true, Gateways: true}
+	case TaskToken:
+		return Needs{Secret: true}
+	case TaskMediaRepair:
+		return Needs{State: true, Media: true}
+	case TaskExport:
+		return Needs{Records: true}
+	}
+	return Needs{Records: true, State: true}
+}
+
+// Run does one task. Its errors are those of the stores, and of package errs.
+func (m Maintenance) Run(ctx context.Context, q Request) (any, error) {
+	if err := q.Check(); err != nil {
+		return nil, err
+	}
+	switch q.Task {
+	case TaskCleanup:
+		return m.cleanup(ctx)
+	case TaskMonitor:
+		return m.monitor(ctx, q)
+	case TaskStats:
+		return m.stats(ctx)
+	case TaskDiagnose:
+		return m.diagnose(ctx, q)
+	case TaskDelete:
+		return m.remove(ctx, q.DID)
+	case TaskRescan:
+		r, err := indexer.RequestRescan(ctx, m.State, *q.From, *q.To, m.Now().UTC())
+		if err != nil {
+			return nil, err
+		}
+		return Rescanned{r}, nil
+	case TaskRemap, TaskVerify:
+		return m.verify(ctx, q)
+	case TaskRetry:
+		return m.retry(ctx, q.Reason)
+	case TaskRejected:
+		return m.rejected(ctx, q)
+	case TaskExport:
+		return m.export(ctx, q)
+	case TaskToken:
+		return m.token(ctx, q)
+	case TaskReindex:
+		return m.reindex(ctx)
+	}
+	return m.repair(ctx, q)
+}
+
+// emit tells something while a task runs.
+func (m Maintenance) emit(v any) error {
+	if m.Emit == nil {
+		return nil
+	}
+	return m.Emit(v)
 }
 
 // Stats is what the task stats answers. It is for the operator: Documents counts all,
@@ -113,36 +165,19 @@ type Stats struct {
 	Ledger   map[string]int64  `json:"ledger"`
 	Gateways []gateway.Backoff `json:"gateways"`
 	Rescan   *indexer.Rescan   `json:"rescan"`
+	// Check is the last verification; absent before the first one.
+	Check *indexer.Check `json:"check,omitempty"`
 	// Summary is absent before the first one; UntilRefresh counts cycles.
 	Summary      *summary.Summary `json:"summary"`
 	UntilRefresh int64            `json:"cyclesUntilCacheRefresh"`
+	// Memory is that of the process that answers.
+	Memory *Reading `json:"memory,omitempty"`
 }
 
 // Rescanned is what the task rescan answers: the work that is now asked of the index
 // cycles, united with what was asked before.
 type Rescanned struct {
 	Rescan indexer.Rescan `json:"rescan"`
-}
-
-// Run does one task; the request has been checked. Its errors are those of the stores,
-// and errs.Invalid.
-func (m Maintenance) Run(ctx context.Context, q Request) (any, error) {
-	if err := q.Check(); err != nil {
-		return nil, err
-	}
-	switch q.Task {
-	case TaskStats:
-		return m.stats(ctx)
-	case TaskReindex:
-		return m.reindex(ctx)
-	case TaskMediaRepair:
-		return m.repair(ctx, q)
-	}
-	r, err := indexer.RequestRescan(ctx, m.State, *q.From, *q.To, m.Now().UTC())
-	if err != nil {
-		return nil, err
-	}
-	return Rescanned{r}, nil
 }
 
 // stats reads both stores, and fails only when the state cannot be read: an operator
@@ -163,6 +198,15 @@ func (m Maintenance) stats(ctx context.Context) (Stats, error) {
 	}
 	if exists {
 		s.Summary = &sum
+	}
+	if check, ok, err := indexer.ReadCheck(ctx, m.State, ""); err != nil {
+		return Stats{}, err
+	} else if ok {
+		s.Check = &check
+	}
+	if m.Memory != nil {
+		r := m.reading(m.Memory.Check(ctx))
+		s.Memory = &r
 	}
 	s.Records, err = m.Records.Health(ctx)
 	if errors.Is(err, records.ErrUnavailable) {
@@ -194,8 +238,26 @@ func (m Maintenance) reindex(ctx context.Context) (records.Reindexed, error) {
 		done, err = store.Reindex(ctx, renew)
 		return err
 	})
+	return done, busy(err)
+}
+
+// busy words the one refusal that passes by itself.
+func busy(err error) error {
 	if errors.Is(err, indexer.ErrBusy) {
-		return done, errs.E(errs.Conflict, "an index cycle is running; try again when it has ended", err)
+		return errs.E(errs.Conflict, "an index cycle is running; try again when it has ended", err)
 	}
-	return done, err
+	return err
+}
+
+// turn keeps the cycles of this process out while work runs.
+func (m Maintenance) turn(ctx context.Context, work func() error) error {
+	if m.Turn == nil {
+		return busy(work())
+	}
+	done, err := m.Turn(ctx)
+	if err != nil {
+		return fmt.Errorf("wait for the index cycle: %w", err)
+	}
+	defer done()
+	return busy(work())
 }

@@ -147,6 +147,17 @@ func (m *Monitor) Check(ctx context.Context) State {
 	return now
 }
 
+// Relieve drops every cache and gives free memory back whatever the level is, because an
+// operator wants it, and returns what was before and is behind that.
+func (m *Monitor) Relieve(ctx context.Context) (before, after State) {
+	before = m.Check(ctx)
+	for _, c := range m.list() {
+		c.Drop()
+	}
+	m.opt.Free()
+	return before, m.Check(ctx)
+}
+
 // shed decides whether queries are refused: from the first sample that is critical
 // behind the dropping of the caches until the level is left.
 func (m *Monitor) shed(s State) State {

@@ -35,6 +35,12 @@ const (
 	ExitConfig = 2
 )
 
+// Exit is an error that ends a program with a code of its own. Whoever returns it has told
+// already what there is to tell.
+type Exit int
+
+func (e Exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
 // Env is what a program gets from Run.
 type Env struct {
 	// Name is the program's name, in every line of its log.
@@ -107,9 +113,12 @@ func run(ctx context.Context, p process, name string, main func(context.Context,
 	env := &Env{Name: name, Config: c, Log: log}
 	err = guarded(ctx, env, main)
 	var panicked *panicError
+	var exit Exit
 	switch {
 	case err == nil:
 		return ExitOK
+	case errors.As(err, &exit):
+		return int(exit)
 	case errors.As(err, &panicked):
 		log.Error("panic", "value", panicked.value, "stack", panicked.stack)
 		return ExitFailed

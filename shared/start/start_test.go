@@ -41,6 +41,7 @@ func TestExitCodes(t *testing.T) {
 		{"fails after a signal", cancelled, func(context.Context, *Env) error { return failure }, ExitFailed, "the disk is full"},
 		// A cancellation that no signal asked for is a failure like any other.
 		{"cancels itself", t.Context(), func(context.Context, *Env) error { return context.Canceled }, ExitFailed, "context canceled"},
+		{"has a code of its own", t.Context(), func(context.Context, *Env) error { return fmt.Errorf("verify: %w", Exit(3)) }, 3, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, log := outcome(t, c.ctx, nil, c.main)
