@@ -40,6 +40,9 @@ const (
 // it are for the operator and name what to change.
 var errFolder = errors.New("the data folder cannot be used")
 
+// errInUse is errFolder for a folder that another process has.
+var errInUse = fmt.Errorf("%w", errFolder)
+
 // layout is format.json. It is written before anything else comes into the folder,
 // so stores without it are none of ours.
 type layout struct {
@@ -164,7 +167,7 @@ func storeError(dir string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, bolt.ErrLocked), errors.Is(err, embedded.ErrLocked), errors.Is(err, jobfile.ErrLocked):
-		return fmt.Errorf("%w: %s is in use by another process; stop that node, or set DATA_DIR to another folder", errFolder, dir)
+		return fmt.Errorf("%w: %s is in use by another process; stop that node, or set DATA_DIR to another folder", errInUse, dir)
 	case errors.Is(err, bolt.ErrFormat), errors.Is(err, embedded.ErrFormat), errors.Is(err, jobfile.ErrFormat):
 		return fmt.Errorf("%w: %s was made by another version (%w); set DATA_DIR to another folder, where the index is built anew", errFolder, dir, err)
 	case errors.Is(err, bolt.ErrCorrupt), errors.Is(err, embedded.ErrCorrupt), errors.Is(err, jobfile.ErrCorrupt):

@@ -18,10 +18,7 @@ import (
 	"oipnode/infra/node/archive"
 	"oipnode/shared/config"
 	"oipnode/shared/errs"
-	jobfile "oipnode/shared/jobs/local"
 	"oipnode/shared/maintenance"
-	"oipnode/shared/records/embedded"
-	"oipnode/shared/state/bolt"
 )
 
 var (
@@ -49,7 +46,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, errNoNode):
 		return exitNoNode
-	case errors.Is(err, bolt.ErrLocked), errors.Is(err, embedded.ErrLocked), errors.Is(err, jobfile.ErrLocked), kind == errs.Conflict, kind == errs.TooMany:
+	case errors.Is(err, errInUse), kind == errs.Conflict, kind == errs.TooMany:
 		return exitBusy
 	case kind == errs.NotFound:
 		return exitAbsent

@@ -240,8 +240,10 @@ func transaction(name string) string {
 	if oip.ValidID(name) {
 		return name
 	}
-	id, _ := oip.TxID(name)
-	return id
+	if id, ok := oip.TxID(name); ok {
+		return id
+	}
+	return ""
 }
 
 // clip shortens what a message repeats.
