@@ -56,6 +56,13 @@ build-ApiFunction build-KeepdbFunction build-CacherefreshFunction build-ExpiryFu
 run: build ## start the local node; GATEWAY=https://… or the sample chain
 	@ARWEAVE_GATEWAYS="$${GATEWAY:-$${ARWEAVE_GATEWAYS:-sample}}" exec build/oipnode
 
+# For cron and scripts: one line, and the exit code is not 0 when the node is not well.
+# The README has the same line without make.
+URL ?= http://127.0.0.1:3005
+.PHONY: health
+health: ## ask the node at URL how it is; fails when it is not well (curl, jq)
+	@curl -sS --max-time 20 '$(URL)/api/health' '$(URL)/api/health/memory' | jq -rs '(.[0].status == "OK" and .[1].status == "ok") as $$well | "stores \(.[0].status), memory \(.[1].status) at \(.[1].heap.utilization), \(.[0].index.lagBlocks) blocks behind" | if $$well then . else ., halt_error(1) end'
+
 # A function as it ships, but for this machine, over real engines and beside a gateway
 # that serves the sample chain: make invoke FUNCTION=keepdb EVENT=events/keepdb.json.
 # GATEWAY=https://… takes a live one. What it indexes stays until make engines-stop.

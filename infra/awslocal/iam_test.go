@@ -229,6 +229,7 @@ func TestPermissions(t *testing.T) {
 		}
 	}
 	operate(d, url)
+	operatorTasks(d, maintenance, func(name string) []byte { return event(t, name) })
 	mediaPermissions(t, d, source, reader{t, url, "key-of-ann"}, start, maintenance)
 	// The time to live has removed dialogues: one with an event, and one with several.
 	k := d.tell(d.open(), time.Hour)

@@ -3,6 +3,8 @@ package template
 import (
 	"slices"
 	"strings"
+
+	"oipnode/shared/maintenance"
 )
 
 // Whole lists what a role may do with every resource: actions that have none.
@@ -139,7 +141,8 @@ func (c *checker) mayEndOpen(resource string, s Statement) bool {
 	}
 	reads := func(a string) bool { return a == "es:ESHttpGet" || a == "es:ESHttpPost" }
 	switch {
-	case strings.HasSuffix(path, "Bucket.Arn}/content/"), strings.HasSuffix(path, "Bucket.Arn}/_temp/"):
+	case strings.HasSuffix(path, "Bucket.Arn}/content/"), strings.HasSuffix(path, "Bucket.Arn}/_temp/"),
+		strings.HasSuffix(path, "Bucket.Arn}/"+maintenance.ProfileKind+"/"):
 		return !slices.ContainsFunc(s.Actions, func(a string) bool {
 			return !slices.Contains([]string{"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"}, a)
 		})

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"oipnode/shared/maintenance"
 	"oipnode/shared/media/s3"
 )
 
@@ -140,10 +141,13 @@ func (c *checker) bucket() {
 			if at(rule, "ExpirationInDays") == nil {
 				continue
 			}
-			if prefix := at(rule, "Prefix"); prefix != s3.TempPrefix {
+			switch prefix := at(rule, "Prefix"); prefix {
+			case s3.TempPrefix:
+				expires = expires || at(rule, "ExpirationInDays") == 1
+			case maintenance.ProfileKind + "/": // what an operator has looked at
+			default:
 				c.fault("%s: objects below %q expire, which are no temporary ones", id, fmt.Sprint(prefix))
 			}
-			expires = expires || at(rule, "ExpirationInDays") == 1
 		}
 		if !aborts {
 			c.fault("%s: unfinished uploads stay for ever", id)

@@ -235,8 +235,9 @@ func (m Maintenance) diagnose(ctx context.Context, q Request) (any, error) {
 	return d, nil
 }
 
-// profileKind is where profiles lie among the files.
-const profileKind = "profile"
+// ProfileKind is where profiles lie among the files: one of package media's kinds. On AWS
+// a rule of the bucket removes them after a month.
+const ProfileKind = "profile"
 
 // snapshot writes a profile of the heap as the last collection left it, which it asks
 // for. It is small: a line for each place that allocates.
@@ -249,7 +250,7 @@ func (m Maintenance) snapshot(ctx context.Context) (Snapshot, error) {
 	if err := pprof.Lookup("heap").WriteTo(&profile, 0); err != nil {
 		return Snapshot{}, fmt.Errorf("write the profile: %w", err)
 	}
-	name := fmt.Sprintf("%s/heap-%s.pprof", profileKind, m.Now().UTC().Format("20060102-150405.000"))
+	name := fmt.Sprintf("%s/heap-%s.pprof", ProfileKind, m.Now().UTC().Format("20060102-150405.000"))
 	stored, err := m.Files.Put(ctx, media.Upload{Body: &profile, Name: name})
 	if err != nil {
 		return Snapshot{}, err

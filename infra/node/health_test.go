@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// cronLine is the check as the README prints it, for a crontab.
+var cronLine = regexp.MustCompile(`(?m)^\*/5 \* \* \* \* (.*)$`)
+
+// TestHealthCheck: make health, and the line for cron that the README prints, say how a
+// node is, and fail when it is not well, or not there.
+func TestHealthCheck(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"make", "curl", "jq"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatalf("%s is not on the path", program)
+			}
+			t.Skipf("%s is not on the path", program)
+		}
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := cronLine.FindSubmatch(readme)
+	if found == nil {
+		t.Fatal("the README prints no line for cron")
+	}
+	cron := string(found[1])
+	if !strings.Contains(cron, "http://127.0.0.1:3005") {
+		t.Fatalf("the line asks nobody: %s", cron)
+	}
+	check := func(url string, good bool, says string) {
+		t.Helper()
+		for _, line := range []string{"make -s -C ../.. health URL=" + url, strings.ReplaceAll(cron, "http://127.0.0.1:3005", url)} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			out, err := exec.CommandContext(ctx, "bash", "-o", "pipefail", "-c", line).CombinedOutput()
+			cancel()
+			if (err == nil) != good || !strings.Contains(string(out), says) {
+				t.Errorf("%.60s: %v, %s", line, err, out)
+			}
+		}
+	}
+	p := startNode(t, t.TempDir(), nil)
+	p.until(t, "complete", func(h health) bool { return h.LastCycle != nil && h.LastCycle.Complete })
+	check(p.url, true, "stores OK, memory ok at ")
+	p.stop(t)
+	check(p.url, false, "")
+	// A limit that the node has nearly used up.
+	p = startNode(t, t.TempDir(), map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "64", "MEMORY_WARNING_THRESHOLD": "1"})
+	check(p.url, false, "memory warning at ")
+	p.stop(t)
+}
