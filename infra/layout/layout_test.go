@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"slices"
 	"strconv"
@@ -227,5 +228,23 @@ func walk(t *testing.T, visit func(name string, text []byte)) {
 	})
 	if err != nil || seen == 0 {
 		t.Fatalf("%d files were read, error %v", seen, err)
+	}
+}
+
+// TestFunctionsAreLight: what belongs to the local node alone is not linked into the
+// functions.
+func TestFunctionsAreLight(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "./functions/...")
+	list.Dir = root
+	text, err := list.Output()
+	if err != nil || !strings.Contains(string(text), "oipnode/shared/maintenance\n") {
+		t.Fatalf("%v: %.300s", err, text)
+	}
+	for name := range strings.Lines(string(text)) {
+		for _, local := range []string{"github.com/spf13/", "go.etcd.io/bbolt", "github.com/blevesearch/", "oipnode/infra/"} {
+			if strings.HasPrefix(name, local) {
+				t.Errorf("the functions link %s", name)
+			}
+		}
 	}
 }

@@ -239,7 +239,7 @@ func TestBackup(t *testing.T) {
 	if r := runTool(t, dir, env, nil, "backup", copies[0]); r.code != exitUsage || !strings.Contains(r.err, "exists") {
 		t.Errorf("over another file: %+v", r)
 	}
-	p.until(t, "complete", func(h health) bool { return h.LastCycle != nil && h.LastCycle.Complete })
+	p.until(t, "settled", settled)
 	all := p.all(t)
 	p.stop(t)
 	last := runTool(t, dir, env, nil, "backup", "-") // of a node that is stopped
@@ -266,7 +266,7 @@ func TestBackup(t *testing.T) {
 			t.Errorf("copy %d of %d documents: %+v, %v", i, done.Documents, r, err)
 		}
 		q := startNode(t, other, nil)
-		q.until(t, "complete", func(h health) bool { return h.LastCycle != nil && h.LastCycle.Complete })
+		q.until(t, "settled", settled)
 		if got := q.all(t); !maps.EqualFunc(got, all, func(a, b record) bool { return a.OIP.DID == b.OIP.DID && a.Data == b.Data }) {
 			t.Errorf("copy %d ends with %d records, want %d", i, len(got), len(all))
 		}
