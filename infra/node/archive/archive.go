@@ -69,15 +69,26 @@ type Writer struct {
 
 // NewWriter begins an archive. The sums are kept in a temporary file until its end.
 func NewWriter(w io.Writer, now time.Time) (*Writer, error) {
-	f, err := os.CreateTemp("", "oipnode-sums-*")
+	f, err := openSums()
 	if err != nil {
 		return nil, err
 	}
-	// Whatever happens to the process, the file is gone with it.
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
 	return &Writer{tar.NewWriter(w), f, now}, nil
+}
+
+// openSums makes a temporary file that is gone with the process, whatever happens to it,
+// where the system removes files that are open.
+func openSums() (*os.File, error) {
+	f, err := os.CreateTemp("", "oipnode-sums-*")
+	if err == nil {
+		_ = os.Remove(f.Name())
+	}
+	return f, err
+}
+
+func closeSums(f *os.File) {
+	_ = f.Close()
+	_ = os.Remove(f.Name()) // it is gone, or the system did not remove it before
 }
 
 // Add writes a file.
@@ -192,20 +203,17 @@ func (w *Writer) Close() error {
 }
 
 // Discard releases what the Writer holds; behind Close, or in place of it.
-func (w *Writer) Discard() { _ = w.sums.Close() }
+func (w *Writer) Discard() { closeSums(w.sums) }
 
 // Unpack unpacks an archive into an empty folder, and returns how many files and bytes
 // there were. The error is ErrArchive when the stream is no whole archive, or when a file
 // is not what the archive's sums say; the folder is of no use then.
 func Unpack(ctx context.Context, r io.Reader, dir string) (files, size int64, err error) {
-	got, err := os.CreateTemp("", "oipnode-sums-*")
+	got, err := openSums()
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, got.Close()) }()
-	if err := os.Remove(got.Name()); err != nil {
-		return 0, 0, err
-	}
+	defer closeSums(got)
 	sums := json.NewEncoder(got)
 	t := tar.NewReader(r)
 	for {
