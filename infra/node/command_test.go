@@ -293,6 +293,52 @@ func TestBackup(t *testing.T) {
 	}
 }
 
+// TestRestoreKilled: a restore that is killed in the middle leaves no data folder, and the
+// next one makes it.
+func TestRestoreKilled(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := startNode(t, dir, nil)
+	p.until(t, "settled", settled)
+	want := p.all(t)
+	made := runTool(t, dir, nil, nil, "backup", "-")
+	p.stop(t)
+	other := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), binary, "restore", "-")
+	cmd.Env = settings(other, nil)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write([]byte(made.out)[:len(made.out)*2/3]); err != nil {
+		t.Fatal(err)
+	}
+	unpacked := func() bool {
+		found, err := filepath.Glob(filepath.Join(other, "restoring-*", "records", "documents.db"))
+		return err == nil && len(found) == 1
+	}
+	eventually(t, "file that was unpacked", unpacked)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	if _, err := os.Stat(filepath.Join(other, "sample")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a data folder: %v", err)
+	}
+	if r := runTool(t, other, nil, []byte(made.out), "restore", "-"); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	q := startNode(t, other, nil)
+	q.until(t, "settled", settled)
+	if got := q.all(t); !maps.EqualFunc(got, want, func(a, b record) bool { return a.OIP.DID == b.OIP.DID && a.Data == b.Data }) {
+		t.Errorf("%d records, want %d", len(got), len(want))
+	}
+	q.stop(t)
+}
+
 // vandalize damages the stores of a node that is stopped: a record is missing, one has
 // another creator, and one is of no block.
 func vandalize(t *testing.T, dir string, missing, changed string) (extra string) {
