@@ -116,7 +116,8 @@ func environment(s settings, dir string, more map[string]string) []string {
 	env := []string{
 		"DATA_DIR=" + dir, "LISTEN=127.0.0.1:0", "LOG_FORMAT=json",
 		"KEEP_DB_INTERVAL=1s", "KEEP_DB_DELAY=0", "DIALOGUE_TIMEOUT=" + s.timeout.String(),
-		"GUN_SYNC_INTERVAL=1000", "GUN_SYNC_PRIVATE_RECORDS=false", // processed ids are kept for an hour
+		// As it is unless configured, but in a short run; processed ids are kept for an hour.
+		fmt.Sprintf("GUN_SYNC_INTERVAL=%d", max(min(s.length/40, 30*time.Second), time.Second).Milliseconds()), "GUN_SYNC_PRIVATE_RECORDS=false",
 		allowPrivate + "=true",
 	}
 	for name, value := range more {
@@ -173,8 +174,8 @@ func drive(ctx context.Context, s settings, p *process, up upstreams, r *result,
 	}
 	load, stop := context.WithTimeout(ctx, s.length)
 	defer stop()
-	up.water.opened.Store(true)
-	defer up.water.opened.Store(false)
+	up.water.open(s.length * 8 / 10)
+	defer up.water.close()
 	g, watched := errgroup.WithContext(load)
 	var mu sync.Mutex
 	for name, work := range loads {

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"oipnode/shared/gun"
 	"oipnode/shared/gun/guntest"
@@ -16,18 +18,38 @@ import (
 // soulTypes are the record types that the GUN peer has, each with an index of its own.
 var soulTypes = []string{"audio", "exercise", "image", "mealPlan", "nutritionalInfo", "playlist", "recipe", "text", "video", "workout"}
 
+// registry is the root of the peer's indexes, as it is unless configured.
+const registry = "oip:registry"
+
 // indexedSouls is how many of the peer's records become documents.
 const indexedSouls = 200
 
 // pond is a GUN peer with very many souls. It has nothing until it is opened, and
 // nothing when it is closed again, so that the node is at rest before and behind the
-// load.
+// load. In between one type after the other shows its souls.
 type pond struct {
 	peer   *guntest.Peer
 	server upstream.Server
-	opened atomic.Bool
+	opened atomic.Pointer[opening]
 	// souls is how many there are.
 	souls int
+}
+
+// opening is when the pond was opened, and in which time it comes to show everything.
+type opening struct {
+	at time.Time
+	in time.Duration
+}
+
+// open lets the types show their souls, evenly spread over a time.
+func (p *pond) open(in time.Duration) { p.opened.Store(&opening{time.Now(), in}) }
+
+// close hides everything.
+func (p *pond) close() { p.opened.Store(nil) }
+
+// shows reports whether the n-th type shows its souls by now.
+func (o *opening) shows(n int) bool {
+	return time.Since(o.at) >= o.in*time.Duration(n)/time.Duration(len(soulTypes))
 }
 
 // openPond starts the peer. Nearly all of its records are encrypted, and the node is
@@ -51,9 +73,18 @@ func openPond(souls int) (*pond, error) {
 func (p *pond) url() string { return "http://" + p.server.Address() + "/gun-relay" }
 
 func (p *pond) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !p.opened.Load() {
+	o := p.opened.Load()
+	if o == nil {
 		http.NotFound(w, r)
 		return
+	}
+	soul := r.URL.Query().Get("soul")
+	for n, recordType := range soulTypes {
+		if soul == gun.IndexSoul(registry, recordType) && !o.shows(n) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"success":true,"data":{}}`)
+			return
+		}
 	}
 	p.peer.ServeHTTP(w, r)
 }

@@ -174,7 +174,14 @@ func TestPond(t *testing.T) {
 	if p.saySync(t.Context(), store, &r); r.Checks[0].OK {
 		t.Errorf("before anything was read: %+v", r.Checks)
 	}
-	p.opened.Store(true)
+	p.open(time.Minute)
+	if _, err := sync.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p.saySync(t.Context(), store, &r); r.Souls < indexedSouls || r.Souls >= int64(p.souls) {
+		t.Errorf("%d souls of %d at the begin", r.Souls, p.souls)
+	}
+	p.open(0)
 	for range 20 {
 		if _, err := sync.Run(t.Context()); err != nil {
 			t.Fatal(err)
