@@ -116,8 +116,9 @@ func environment(s settings, dir string, more map[string]string) []string {
 	env := []string{
 		"DATA_DIR=" + dir, "LISTEN=127.0.0.1:0", "LOG_FORMAT=json",
 		"KEEP_DB_INTERVAL=1s", "KEEP_DB_DELAY=0", "DIALOGUE_TIMEOUT=" + s.timeout.String(),
-		// As it is unless configured, but in a short run; processed ids are kept for an hour.
+		// As it is unless configured, but in a short run.
 		fmt.Sprintf("GUN_SYNC_INTERVAL=%d", max(min(s.length/40, 30*time.Second), time.Second).Milliseconds()), "GUN_SYNC_PRIVATE_RECORDS=false",
+		fmt.Sprintf("GUN_CACHE_MAX_AGE=%d", idLife(s.opening()).Milliseconds()),
 		allowPrivate + "=true",
 	}
 	for name, value := range more {
@@ -174,7 +175,7 @@ func drive(ctx context.Context, s settings, p *process, up upstreams, r *result,
 	}
 	load, stop := context.WithTimeout(ctx, s.length)
 	defer stop()
-	up.water.open(s.length * 8 / 10)
+	up.water.open(s.opening())
 	defer up.water.close()
 	g, watched := errgroup.WithContext(load)
 	var mu sync.Mutex

@@ -89,5 +89,9 @@ func (s settings) warmUp() time.Duration {
 	return max(s.length/5, min(s.timeout+2*sweepInterval, s.length/2))
 }
 
+// opening is in which time the GUN peer comes to show everything: the last has time to be
+// processed.
+func (s settings) opening() time.Duration { return s.length * 8 / 10 }
+
 // sweepInterval is how often the node removes what has expired from its state file.
 const sweepInterval = time.Minute

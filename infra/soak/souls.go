@@ -26,7 +26,9 @@ const indexedSouls = 200
 
 // pond is a GUN peer with very many souls. It has nothing until it is opened, and
 // nothing when it is closed again, so that the node is at rest before and behind the
-// load. In between one type after the other shows its souls.
+// load. In between one type after the other shows its souls, and hides them again while
+// the next does: so the ids that are processed come and go, as they do in a node that has
+// run for longer than they live.
 type pond struct {
 	peer   *guntest.Peer
 	server upstream.Server
@@ -47,9 +49,26 @@ func (p *pond) open(in time.Duration) { p.opened.Store(&opening{time.Now(), in})
 // close hides everything.
 func (p *pond) close() { p.opened.Store(nil) }
 
-// shows reports whether the n-th type shows its souls by now.
-func (o *opening) shows(n int) bool {
-	return time.Since(o.at) >= o.in*time.Duration(n)/time.Duration(len(soulTypes))
+// step is the time from one type to the next.
+func (o *opening) step() time.Duration { return o.in / time.Duration(len(soulTypes)) }
+
+// shortestStep is one in which a type's souls are surely read; in a shorter one no type
+// hides them again.
+const shortestStep = 20 * time.Second
+
+// shows reports whether the n-th type shows its souls at a moment: for a step and a half.
+func (o *opening) shows(n int, at time.Time) bool {
+	since := at.Sub(o.at) - o.step()*time.Duration(n)
+	return since >= 0 && (o.step() < shortestStep || since < o.step()*3/2)
+}
+
+// idLife is how long the node keeps a processed id: longer than it is shown, so that each
+// is processed once.
+func idLife(in time.Duration) time.Duration {
+	if step := (&opening{in: in}).step(); step >= shortestStep {
+		return 2 * step
+	}
+	return time.Hour
 }
 
 // openPond starts the peer. Nearly all of its records are encrypted, and the node is
@@ -80,7 +99,7 @@ func (p *pond) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	soul := r.URL.Query().Get("soul")
 	for n, recordType := range soulTypes {
-		if soul == gun.IndexSoul(registry, recordType) && !o.shows(n) {
+		if soul == gun.IndexSoul(registry, recordType) && !o.shows(n, time.Now()) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, `{"success":true,"data":{}}`)
 			return

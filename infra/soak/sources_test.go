@@ -137,6 +137,31 @@ func TestFetcherFinds(t *testing.T) {
 	}
 }
 
+// TestShows: each type shows its souls for a step and a half, and not as long as their ids
+// live, but in a run that is too short for that.
+func TestShows(t *testing.T) {
+	o := opening{time.Unix(1000, 0), 1000 * time.Second}
+	for _, c := range []struct {
+		n     int
+		after time.Duration
+		want  bool
+	}{
+		{0, 0, true}, {0, 149 * time.Second, true}, {0, 150 * time.Second, false}, {1, 99 * time.Second, false}, {1, 100 * time.Second, true},
+		{9, 899 * time.Second, false}, {9, 900 * time.Second, true}, {9, 1049 * time.Second, true},
+	} {
+		if got := o.shows(c.n, o.at.Add(c.after)); got != c.want {
+			t.Errorf("type %d after %v: %v", c.n, c.after, got)
+		}
+	}
+	if life := idLife(o.in); life != 200*time.Second {
+		t.Errorf("ids live %v", life)
+	}
+	short := opening{o.at, 10 * time.Second}
+	if !short.shows(0, o.at.Add(time.Hour)) || short.shows(9, o.at) || idLife(short.in) != time.Hour {
+		t.Error("a short run hides souls")
+	}
+}
+
 // TestPond: a closed pond has nothing, an open one has all souls, and a sync that reads
 // them is believed for its own numbers only.
 func TestPond(t *testing.T) {
