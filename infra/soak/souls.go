@@ -18,9 +18,6 @@ import (
 // soulTypes are the record types that the GUN peer has, each with an index of its own.
 var soulTypes = []string{"audio", "exercise", "image", "mealPlan", "nutritionalInfo", "playlist", "recipe", "text", "video", "workout"}
 
-// registry is the root of the peer's indexes, as it is unless configured.
-const registry = "oip:registry"
-
 // indexedSouls is how many of the peer's records become documents.
 const indexedSouls = 200
 
@@ -99,7 +96,7 @@ func (p *pond) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	soul := r.URL.Query().Get("soul")
 	for n, recordType := range soulTypes {
-		if soul == gun.IndexSoul(registry, recordType) && !o.shows(n, time.Now()) {
+		if soul == gun.IndexSoul(guntest.DefaultRoot, recordType) && !o.shows(n, time.Now()) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, `{"success":true,"data":{}}`)
 			return

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"oipnode/shared/access"
 	"oipnode/shared/errs"
@@ -99,17 +98,6 @@ func (s *server) answerKey(ctx context.Context, route string, r *http.Request, v
 // tagBytes is how many hexadecimal digits an ETag has; they stand in front of a kept body.
 const tagBytes = 32
 
-// matches reports whether a caller has said that it has the answer with this tag.
-func matches(ifNoneMatch, tag string) bool {
-	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
-		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
-		if candidate == "*" || candidate == `"`+tag+`"` {
-			return true
-		}
-	}
-	return false
-}
-
 // answersCache are the answers that are kept, for the monitor and for clear-cache.
 type answersCache struct{ s *server }
 
@@ -122,7 +110,7 @@ func (a answersCache) Size() memory.CacheSize {
 // Drop implements memory.Cache.
 func (a answersCache) Drop() { a.s.answers.Drop() }
 
-// clear implements cache: all processes of the node begin anew.
+// clear implements clearable: all processes of the node begin anew.
 func (a answersCache) clear(ctx context.Context) (before, after int64, err error) {
 	if err := a.s.epoch.Bump(ctx); err != nil {
 		return 0, 0, err
@@ -138,8 +126,8 @@ func (s *server) clearAnswers(ctx context.Context, _ *http.Request) (answer, err
 	return reply(http.StatusOK, map[string]any{"status": "success", "message": "Records cache cleared", "timestamp": s.opt.Now().UTC()})
 }
 
-// outdated begins a new epoch behind a change that was asked for. The change has been
-// made: that others may not hear of it at once is no reason to tell its maker otherwise.
+// outdated begins a new epoch behind a change that was asked for. Its error says that the
+// change was made, and that other processes may not hear of it until their answers end.
 func (s *server) outdated(ctx context.Context) error {
 	if err := s.epoch.Bump(ctx); err != nil {
 		s.answers.Drop()

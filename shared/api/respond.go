@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"oipnode/shared/errs"
+	"oipnode/shared/library"
 	"oipnode/shared/records"
 )
 
@@ -157,13 +158,14 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 func send(w http.ResponseWriter, r *http.Request, a answer) {
 	h := w.Header()
 	if a.tag != "" {
-		h.Set("ETag", `"`+a.tag+`"`)
+		tag := `"` + a.tag + `"`
+		h.Set("ETag", tag)
 		h.Set("Vary", "Authorization")
 		h.Set("Cache-Control", "no-cache")
 		if a.private {
 			h.Set("Cache-Control", "private, no-cache")
 		}
-		if match := r.Header.Get("If-None-Match"); match != "" && matches(match, a.tag) {
+		if match := r.Header.Get("If-None-Match"); match != "" && library.MatchesTag(match, tag) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}

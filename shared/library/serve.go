@@ -43,11 +43,11 @@ func (l *Library) Serve(w http.ResponseWriter, r *http.Request, m Manifest) erro
 	h, tag := w.Header(), `"`+m.MediaID+`"`
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", cacheControl(m))
-	if match := r.Header.Get("If-Match"); match != "" && !matches(match, tag) {
+	if match := r.Header.Get("If-Match"); match != "" && !MatchesTag(match, tag) {
 		w.WriteHeader(http.StatusPreconditionFailed)
 		return nil
 	}
-	if none := r.Header.Get("If-None-Match"); none != "" && matches(none, tag) {
+	if none := r.Header.Get("If-None-Match"); none != "" && MatchesTag(none, tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -82,9 +82,10 @@ func cacheControl(m Manifest) string {
 	return "private, no-cache"
 }
 
-// matches reports whether one of a list of entity tags is the given strong one. A weak
-// one of the same name is the same content here.
-func matches(list, tag string) bool {
+// MatchesTag reports whether one of a list of entity tags, as If-Match and If-None-Match
+// have them, is the given strong one, with its quotes. A weak one of the same name is the
+// same content here.
+func MatchesTag(list, tag string) bool {
 	for text := range strings.SplitSeq(list, ",") {
 		text = strings.TrimSpace(text)
 		if text == "*" || strings.TrimPrefix(text, "W/") == tag {
