@@ -173,18 +173,12 @@ func growth(points []memory.Point, limit int64) *Growth {
 type Diagnosis struct {
 	Memory Reading `json:"memory"`
 	// Parts are what the memory consists of, the largest first, in bytes.
-	Parts      []Part                 `json:"parts"`
+	Parts      []memory.Part          `json:"parts"`
 	Goroutines memory.GoroutineStates `json:"goroutines"`
 	// Files are absent where the system does not tell.
 	Files *memory.Files `json:"files,omitempty"`
 	// Functions are all processes that have told of themselves in the last hours.
 	Functions []FunctionMemory `json:"functions"`
-}
-
-// Part is a part of the memory.
-type Part struct {
-	Name  string `json:"name"`
-	Bytes int64  `json:"bytes"`
 }
 
 // FunctionMemory is how the fullest process of a function is.
@@ -214,10 +208,7 @@ func (m Maintenance) diagnose(ctx context.Context, q Request) (any, error) {
 		return m.watch(ctx, time.Duration(q.Interval)*time.Second, time.Duration(q.Duration)*time.Second)
 	}
 	s := m.Memory.Check(ctx)
-	d := Diagnosis{Memory: m.reading(s), Goroutines: memory.ReadGoroutines(), Functions: []FunctionMemory{}}
-	for _, p := range s.Large() {
-		d.Parts = append(d.Parts, Part(p))
-	}
+	d := Diagnosis{Memory: m.reading(s), Parts: s.Large(), Goroutines: memory.ReadGoroutines(), Functions: []FunctionMemory{}}
 	if f, ok := (memory.Reader{}).Files(); ok {
 		d.Files = &f
 	}

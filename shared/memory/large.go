@@ -7,8 +7,8 @@ import (
 
 // Part is a part of the memory.
 type Part struct {
-	Name  string
-	Bytes int64
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
 }
 
 // Names of the parts.
