@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -32,6 +33,9 @@ type kind struct {
 	allowed string
 	// standard is what holds without the parameter; empty when that is nothing.
 	standard string
+	// many is how often the parameter may be given, 0 for once. set is then called for
+	// each, in their order.
+	many int
 	// set stores a value, and returns it as it is shown again in queryParams. It
 	// reports false for a text that is not allowed.
 	set func(text string) (value any, ok bool)
@@ -59,15 +63,21 @@ func parse(rawQuery string, table []param) (map[string]any, error) {
 	}
 	given := make(map[string]any, len(texts))
 	for _, p := range table {
-		text, ok := texts[p.name]
-		if !ok {
-			continue
+		values := make([]any, 0, len(texts[p.name]))
+		for _, text := range texts[p.name] {
+			value, ok := p.kind.set(text)
+			if !ok {
+				return nil, invalid(p.name, "%s must be %s", p.name, p.kind.allowed)
+			}
+			values = append(values, value)
 		}
-		value, ok := p.kind.set(text)
-		if !ok {
-			return nil, invalid(p.name, "%s must be %s", p.name, p.kind.allowed)
+		switch len(values) {
+		case 0:
+		case 1:
+			given[p.name] = values[0]
+		default:
+			given[p.name] = values
 		}
-		given[p.name] = value
 	}
 	return given, nil
 }
@@ -75,38 +85,35 @@ func parse(rawQuery string, table []param) (map[string]any, error) {
 // decode finds the known parameters of a query string. It does not use
 // url.ParseQuery, which fails for the whole string when an unknown parameter is
 // malformed or holds a semicolon.
-func decode(rawQuery string, table []param) (map[string]string, error) {
+func decode(rawQuery string, table []param) (map[string][]string, error) {
 	if len(rawQuery) > maxQuery {
 		return nil, errs.E(errs.TooLarge, fmt.Sprintf("the query string is longer than %d bytes", maxQuery), nil)
 	}
-	found := make(map[string]string)
+	found := make(map[string][]string)
 	for pair := range strings.SplitSeq(rawQuery, "&") {
 		rawName, rawText, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
-		if err != nil || rawText == "" || !known(name, table) {
+		if err != nil || rawText == "" {
+			continue
+		}
+		i := slices.IndexFunc(table, func(p param) bool { return p.name == name })
+		if i < 0 {
 			continue
 		}
 		text, err := url.QueryUnescape(rawText)
-		switch _, again := found[name]; {
+		switch most := max(table[i].kind.many, 1); {
 		case err != nil:
 			return nil, invalid(name, "%s is not correctly percent-encoded", name)
-		case again:
+		case len(found[name]) == most && most == 1:
 			return nil, invalid(name, "%s may be given only once", name)
+		case len(found[name]) == most:
+			return nil, invalid(name, "%s may be given at most %d times", name, most)
 		case len(text) > maxValue:
 			return nil, invalid(name, "%s must be at most %d bytes long", name, maxValue)
 		case !utf8.ValidString(text):
 			return nil, invalid(name, "%s must be UTF-8", name)
 		}
-		found[name] = text
+		found[name] = append(found[name], text)
 	}
 	return found, nil
-}
-
-func known(name string, table []param) bool {
-	for _, p := range table {
-		if p.name == name {
-			return true
-		}
-	}
-	return false
 }

@@ -13,6 +13,11 @@ const (
 	MaxNodes = 10000
 	// MaxSort is the most levels of a Sort.
 	MaxSort = 8
+	// MaxScored is the most parts of a Score.
+	MaxScored = 256
+	// MaxPoints is the most points of one part, and of all parts of a Score together:
+	// what every engine adds up exactly.
+	MaxPoints = 1 << 22
 )
 
 // Check returns ErrInvalid, with the reason, for a query that no store answers:
@@ -29,11 +34,37 @@ func (q Query) Check() error {
 		return fmt.Errorf("%w: more than %d sort levels", ErrInvalid, MaxSort)
 	}
 	for _, s := range q.Sort {
-		if !s.Field.Listable() {
+		if !s.Field.Listable() && (s.Field != FieldScore || len(q.Score) == 0) {
 			return fmt.Errorf("%w: cannot sort by %q", ErrInvalid, s.Field)
 		}
 	}
-	return CheckCond(q.Where)
+	if q.EnvelopeOnly && q.RefsOnly {
+		return fmt.Errorf("%w: both the envelope only and the references only", ErrInvalid)
+	}
+	if err := CheckCount(q.Where, q.CountBy); err != nil {
+		return err
+	}
+	return checkScore(q.Score)
+}
+
+func checkScore(parts []Scored) error {
+	if len(parts) > MaxScored {
+		return fmt.Errorf("%w: more than %d parts of a score", ErrInvalid, MaxScored)
+	}
+	left := int64(MaxPoints)
+	for _, part := range parts {
+		if part.Points < 1 || part.Points > left {
+			return fmt.Errorf("%w: a score of %d points; all parts together have from 1 to %d", ErrInvalid, part.Points, MaxPoints)
+		}
+		left -= part.Points
+		if part.Where == nil {
+			return fmt.Errorf("%w: a part of a score without a condition", ErrInvalid)
+		}
+		if err := CheckCond(part.Where); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CheckCount is Check for a Count; an empty field asks for the total only.
@@ -82,6 +113,18 @@ func checkNode(c Cond, depth int, nodes *int) error {
 	case Exists:
 		if !c.Field.Known() {
 			return fmt.Errorf("%w: unknown field %q", ErrInvalid, c.Field)
+		}
+	case Prefix:
+		if c.Field != FieldRef || c.Text == "" || len(c.Text) > maxRef {
+			return fmt.Errorf("%w: a prefix of %q with %d bytes; it is for %s, with 1 to %d", ErrInvalid, c.Field, len(c.Text), FieldRef, maxRef)
+		}
+	case Near:
+		if w := Words(c.Word); !c.Field.words() || len(w) != 1 || w[0] != c.Word {
+			return fmt.Errorf("%w: %q in %q is no word in a field of words", ErrInvalid, c.Word, c.Field)
+		}
+	case Like:
+		if n := len(Fold(c.Text)); n < 1 || n > MaxLike || len(c.Path) > MaxPath || c.Least < Unlike || c.Least > Same {
+			return fmt.Errorf("%w: a likeness of %d bytes at a path of %d; at most %d and %d", ErrInvalid, n, len(c.Path), MaxLike, MaxPath)
 		}
 	default:
 		return fmt.Errorf("%w: condition %T", ErrInvalid, c)

@@ -90,11 +90,18 @@ func DecodeCursor(q Query) ([]SortKey, error) {
 	return keys, nil
 }
 
-// queryHash identifies Where and Sort. It is a check against mistakes, not a
+// queryHash identifies Where, Score, Sort and Distinct. It is a check against mistakes, not a
 // signature: a forged cursor moves its maker around in what Where shows anyway.
 func queryHash(q Query) string {
 	h := sha256.New()
 	hashCond(h, q.Where)
+	for _, part := range q.Score {
+		hashNumber(h, '+', part.Points)
+		hashCond(h, part.Where)
+	}
+	if q.Distinct {
+		h.Write([]byte{'1'})
+	}
 	for _, s := range q.Order() {
 		hashText(h, 's', string(s.Field))
 		if s.Desc {
@@ -135,6 +142,16 @@ func hashCond(h hash.Hash, c Cond) {
 		hashNumber(h, '>', c.Max)
 	case Exists:
 		hashText(h, '?', string(c.Field))
+	case Prefix:
+		hashText(h, 'p', string(c.Field))
+		hashText(h, 'v', c.Text)
+	case Near:
+		hashText(h, 'n', string(c.Field))
+		hashText(h, 'v', c.Word)
+	case Like:
+		hashNumber(h, 'l', int64(c.Least))
+		hashText(h, 'p', c.Path)
+		hashText(h, 'v', Fold(c.Text))
 	}
 }
 

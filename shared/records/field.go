@@ -8,7 +8,8 @@ import (
 
 // fields is every indexed field; the value says whether it can be listed, that
 // is, sorted and counted by. Owners and readers are long keys that only ever
-// serve as conditions, so no engine has to keep columns of them.
+// serve as conditions, as do words and leaves, so no engine has to keep columns
+// of them.
 var fields = map[Field]bool{
 	FieldDID: true, FieldKind: true, FieldRecordType: true, FieldRecordTypeExact: true,
 	FieldCreatorHandle: true, FieldCreatorDID: true, FieldCreatorTx: true,
@@ -17,14 +18,22 @@ var fields = map[Field]bool{
 	FieldTemplateID: true, FieldTemplateName: true, FieldTag: true,
 	FieldDeleteMessage: true, FieldHidden: true, FieldAccess: true,
 	FieldOwner: false, FieldSharedWith: false,
+	FieldSchedule: true, FieldDistinct: true,
+	FieldNameWord: false, FieldDescriptionWord: false, FieldTagWord: false,
+	FieldLeaf: false, FieldRef: false, FieldPath: false, FieldCut: true,
 }
 
 // Known reports whether the field is one of the constants of this package.
 func (f Field) Known() bool { _, ok := fields[f]; return ok }
 
 // Listable reports whether a Query may sort and a Count may group by the field.
-// FieldOwner and FieldSharedWith are for conditions only.
+// The others are for conditions only.
 func (f Field) Listable() bool { return fields[f] }
+
+// words reports whether a field holds words.
+func (f Field) words() bool {
+	return f == FieldNameWord || f == FieldDescriptionWord || f == FieldTagWord
+}
 
 // The values of FieldAccess, from spec records-api section 3.
 const (

@@ -22,6 +22,9 @@ const MaxValues = 256
 type Projection struct {
 	Texts   []TextValues
 	Numbers []NumberValue
+	// Lines are the texts of the data, folded and with their paths, as Like.Compare
+	// takes them. An engine may keep them, or read them out of the document (Lines).
+	Lines []string
 }
 
 // TextValues are the values of a text field, each once, in document order.
@@ -82,6 +85,17 @@ func (p *Projection) add(f Field, value string) {
 	p.Texts = append(p.Texts, TextValues{f, []string{value}})
 }
 
+// take puts values under a text field that are distinct already and need no bound.
+func (p *Projection) take(f Field, values []string) {
+	if len(values) == 0 {
+		return
+	}
+	for i, v := range values {
+		values[i] = Key(v)
+	}
+	p.Texts = append(p.Texts, TextValues{f, values})
+}
+
 // addNumber puts a raw JSON value under a numeric field if it is a number.
 func (p *Projection) addNumber(f Field, raw []byte) {
 	if n, ok := number(raw); ok {
@@ -100,6 +114,7 @@ type envelope struct {
 type content struct {
 	raw                                     []byte
 	basic, accessControl, session           []byte
+	workoutSchedule, mealPlan               []byte
 	template, creatorHandle, orgHandle      []byte
 	handle, ciphertext, initVector, authTag []byte
 }
@@ -136,14 +151,21 @@ func Project(kind oip.Kind, doc []byte) (Projection, error) {
 	if err != nil {
 		return Projection{}, fmt.Errorf("records: project: %w", err)
 	}
-	p := Projection{Texts: make([]TextValues, 0, 18), Numbers: make([]NumberValue, 0, 3)}
+	p := Projection{Texts: make([]TextValues, 0, 28), Numbers: make([]NumberValue, 0, 4)}
 	did := plain(env.did)
 	p.add(FieldDID, did)
 	p.add(FieldKind, string(kind))
 	p.projectEnvelope(env, did)
 	p.projectAccess(env, data, did)
-	if err := errors.Join(p.projectData(kind, data), p.projectTemplates(env, kind, data)); err != nil {
+	cutWords, err := p.projectData(kind, data, did)
+	if err := errors.Join(err, p.projectTemplates(env, kind, data)); err != nil {
 		return Projection{}, fmt.Errorf("records: project: %w", err)
+	}
+	if p.projectLeaves(data.raw) {
+		p.add(FieldCut, "leaves")
+	}
+	if cutWords {
+		p.add(FieldCut, "words")
 	}
 	return p, nil
 }
@@ -207,6 +229,10 @@ func (c *content) read() error {
 			c.accessControl = value
 		case "conversationSession":
 			c.session = value
+		case "workoutSchedule":
+			c.workoutSchedule = value
+		case "mealPlan":
+			c.mealPlan = value
 		case "template":
 			c.template = value
 		case "creatorHandle":
@@ -250,13 +276,16 @@ func (p *Projection) projectEnvelope(e envelope, did string) {
 	}
 }
 
-// projectData fills name, date and tags. What the name is depends on the kind.
-func (p *Projection) projectData(kind oip.Kind, c content) error {
-	var name, date, tags []byte
-	err := within(c.basic, func(member string, value []byte) {
+// projectData fills name, dates, tags, and the words of what can be searched. What the
+// name is depends on the kind.
+func (p *Projection) projectData(kind oip.Kind, c content, did string) (cut bool, err error) {
+	var name, description, date, tags, day []byte
+	err = within(c.basic, func(member string, value []byte) {
 		switch member {
 		case "name":
 			name = value
+		case "description":
+			description = value
 		case "date":
 			date = value
 		case "tagItems":
@@ -280,7 +309,26 @@ func (p *Projection) projectData(kind oip.Kind, c content) error {
 	}
 	p.addNumber(FieldDate, date)
 	p.addList(FieldTag, tags)
-	return err
+	for _, scheduled := range []struct {
+		object []byte
+		member string
+	}{{c.workoutSchedule, "scheduled_date"}, {c.mealPlan, "meal_date"}} {
+		err = errors.Join(err, within(scheduled.object, func(member string, value []byte) {
+			if member == scheduled.member && day == nil {
+				day = value
+			}
+		}))
+	}
+	p.addNumber(FieldSchedule, day)
+	if own := plain(name); own != "" {
+		p.add(FieldDistinct, "n"+own)
+	} else {
+		p.add(FieldDistinct, "d"+did)
+	}
+	cut = p.addWords(FieldNameWord, names)
+	cut = p.addWords(FieldDescriptionWord, []string{plain(description)}) || cut
+	cut = p.addWords(FieldTagWord, p.Text(FieldTag)) || cut
+	return cut, err
 }
 
 // projectTemplates fills the templates that a record uses: those it was expanded

@@ -31,11 +31,23 @@ const (
 	FieldAccess          Field = "access"          // public, private, shared, organization, encrypted
 	FieldOwner           Field = "owner"           // owners' public keys and "soul:" + soul prefixes
 	FieldSharedWith      Field = "sharedWith"      // public keys and organization DIDs
+	FieldSchedule        Field = "schedule"        // number, the day of a workoutSchedule or mealPlan, unix seconds
+	FieldDistinct        Field = "distinct"        // "n" + basic.name, or "d" + DID of a record without one
+	FieldNameWord        Field = "nameWord"        // Words of FieldName
+	FieldDescriptionWord Field = "descriptionWord" // Words of basic.description
+	FieldTagWord         Field = "tagWord"         // Words of FieldTag
+	FieldLeaf            Field = "leaf"            // every leaf with its path: Equal and its kin
+	FieldRef             Field = "ref"             // every DID in the data with its path: Refers
+	FieldPath            Field = "path"            // the paths, of one name and two, with a leaf at or below: Present
+	FieldCut             Field = "cut"             // "leaves", "words": what was beyond a bound and is not indexed
 )
+
+// FieldScore is what a Query's Score gives a document: a number, for Sort only.
+const FieldScore Field = "score"
 
 // Numeric reports whether a field holds numbers (int64) and not text.
 func (f Field) Numeric() bool {
-	return f == FieldHeight || f == FieldIndexedAt || f == FieldDate
+	return f == FieldHeight || f == FieldIndexedAt || f == FieldDate || f == FieldSchedule || f == FieldScore
 }
 
 // Cond is a condition on a document; the types below are all there are.
@@ -61,6 +73,24 @@ type (
 	}
 	// Exists holds when the field has a value.
 	Exists struct{ Field Field }
+	// Prefix holds when a value of FieldRef begins with the text, of 1 to 512 bytes.
+	Prefix struct {
+		Field Field
+		Text  string
+	}
+	// Near holds when a field of words has the word, or one that differs from it by no
+	// more than Typos of it allows. The word is one as Words returns them.
+	Near struct {
+		Field Field
+		Word  string
+	}
+	// Like holds when some text at the path is at least so close to the text, in any
+	// case. The text has 1 to MaxLike bytes, folded.
+	Like struct {
+		Path  string
+		Text  string
+		Least Closeness
+	}
 )
 
 func (All) cond()     {}
@@ -69,6 +99,9 @@ func (Not) cond()     {}
 func (Term) cond()    {}
 func (Between) cond() {}
 func (Exists) cond()  {}
+func (Prefix) cond()  {}
+func (Near) cond()    {}
+func (Like) cond()    {}
 
 // Is is the Term of one field with these values.
 func Is(f Field, values ...string) Cond { return Term{Field: f, Values: values} }
@@ -82,9 +115,21 @@ type Sort struct {
 	Desc  bool
 }
 
+// Scored is a part of a score: what a document gets for which the condition holds.
+type Scored struct {
+	Where  Cond
+	Points int64 // from 1 to MaxPoints
+}
+
 // Query asks for a page of documents.
 type Query struct {
 	Where Cond // nil matches everything
+	// Score gives each match the sum of the points of those parts that hold for it;
+	// Sort then may have a level of FieldScore. Parts that hold for no match are fine.
+	Score []Scored
+	// Distinct leaves, of all matches with the same FieldDistinct, only the first in the
+	// order: as if the others did not match.
+	Distinct bool
 	// Sort is completed by DID ascending, so that every order is total.
 	Sort []Sort
 	// Offset is how many matches to skip; Offset+Limit <= MaxWindow.
@@ -95,6 +140,12 @@ type Query struct {
 	After Cursor
 	// EnvelopeOnly leaves the data out of the hits.
 	EnvelopeOnly bool
+	// RefsOnly leaves everything out of the hits but their DIDs and the values of
+	// FieldRef, in the order of the document.
+	RefsOnly bool
+	// CountBy asks for the number of matches per value of a field, as Count has it, in
+	// the same state of the store as the page.
+	CountBy Field
 }
 
 // Order returns the complete sort: the query's levels and the DID tie-break.

@@ -84,8 +84,10 @@ type Stored struct {
 	DID  string
 	Kind oip.Kind
 	// JSON is the whole document, {"data":…,"oip":…}, or with Query.EnvelopeOnly
-	// only {"oip":…}. It belongs to the caller.
+	// only {"oip":…}, or nil with Query.RefsOnly. It belongs to the caller.
 	JSON json.RawMessage
+	// Refs are the values of FieldRef, with Query.RefsOnly only.
+	Refs []string
 }
 
 // Store is the seam. Every method is safe for concurrent use and honours its
@@ -120,9 +122,12 @@ type Page struct {
 	Hits  []Stored
 	// Next continues after the last hit; empty when there is none left.
 	Next Cursor
+	// Counts are those of Query.CountBy.
+	Counts Counts
 }
 
-// Cursor is an opaque position in the results of one query (same Where and Sort).
+// Cursor is an opaque position in the results of one query (same Where, Score, Sort and
+// Distinct).
 type Cursor string
 
 // Counts is an answer to a Count.
