@@ -28,7 +28,7 @@ func (s *server) recordTypes(ctx context.Context, r *http.Request) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
-	base = append(base, records.Not{Cond: records.Is(records.FieldDeleteMessage, "true")})
+	base = append(base, notDeletion())
 	counts, err := s.opt.Records.Count(ctx, base, records.FieldRecordTypeExact)
 	if err != nil {
 		return answer{}, err

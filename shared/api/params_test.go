@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -47,8 +48,9 @@ func TestEveryParameter(t *testing.T) {
 			if res := w.call(path, p.name, "", p.name, "", strings.ToUpper(p.name), "\xff"); res.Code != http.StatusOK {
 				t.Errorf("%s %s empty twice, and in capitals: %d %s", path, p.name, res.Code, res.Body)
 			}
-			if m := w.refused(p.name, path, p.name, "1", p.name, "1"); !strings.Contains(m, "once") {
-				t.Errorf("%s %s twice: %q", path, p.name, m)
+			often := slices.Repeat([]string{p.name, "1"}, max(p.kind.many, 1)+1)
+			if m := w.refused(p.name, path, often...); !strings.Contains(m, "once") && !strings.Contains(m, "at most 10 times") {
+				t.Errorf("%s %s %d times: %q", path, p.name, len(often)/2, m)
 			}
 			if m := w.refused(p.name, path, p.name, strings.Repeat("x", maxValue+1)); !strings.Contains(m, "10240 bytes") {
 				t.Errorf("%s %s too long: %q", path, p.name, m)
@@ -109,6 +111,44 @@ func TestBadValues(t *testing.T) {
 		{"/api/records", "page", "501", "cursor"},
 		{"/api/records", "page", "1000000000", "cursor"},
 		{"/api/records", "cursor", "garbage", "nextCursor"},
+		{"/api/records", "search", manyWords(maxSearchWords + 1), "at most 32"},
+		{"/api/records", "searchMatchMode", "NOT", "AND, OR"},
+		{"/api/records", "didTxRef", "basic", "did:arweave:"},
+		{"/api/records", "exactMatch", "{", "JSON object"},
+		{"/api/records", "exactMatch", "[]", "JSON object"},
+		{"/api/records", "exactMatch", "{}", "1 to 20"},
+		{"/api/records", "exactMatch", `{"a":1} {}`, "JSON object"},
+		{"/api/records", "exactMatch", `{"a":null}`, "a text, a number or true or false"},
+		{"/api/records", "exactMatch", `{"a":["x"]}`, "a text, a number or true or false"},
+		{"/api/records", "exactMatch", `{"a":{"b":1}}`, "a text, a number or true or false"},
+		{"/api/records", "exactMatch", `{"a":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, "JSON object"},
+		{"/api/records", "exactMatch", `{"a":1e999}`, "JSON object"},
+		{"/api/records", "exactMatch", `{"":1}`, "field paths"},
+		{"/api/records", "exactMatch", `{"data.":1}`, "field paths"},
+		{"/api/records", "exactMatch", `{"oip.signature":"x"}`, "oip.creator.creatorHandle"},
+		{"/api/records", "exactMatch", `{"` + strings.Repeat("a", records.MaxPath+1) + `":1}`, "field paths"},
+		{"/api/records", "exactMatch", `{"a1":1,"a2":1,"a3":1,"a4":1,"a5":1,"a6":1,"a7":1,"a8":1,"a9":1,"a10":1,"a11":1,"a12":1,"a13":1,"a14":1,"a15":1,"a16":1,"a17":1,"a18":1,"a19":1,"a20":1,"a21":1}`, "1 to 20"},
+		{"/api/records", "fieldName", "data.", "path below data"},
+		{"/api/records", "fieldName", strings.Repeat("a", records.MaxPath+1), "256 bytes"},
+		{"/api/records", "fieldSearch", "value", "as often as fieldName"},
+		{"/api/records", "fieldMatchMode", "fuzzy", "partial, exact"},
+		{"/api/records", "scheduledOn", "2024-02-30", "2024-04-19"},
+		{"/api/records", "scheduledOn", "tomorrow", "unix seconds"},
+		{"/api/records", "hasAudio", "1", "true or false"},
+		{"/api/records", "hasAudio", "t", "true or false"},
+		{"/api/records", "exerciseNames", strings.Repeat("x", 201), "200 bytes"},
+		{"/api/records", "exerciseDIDs", "did:arweave:x,squat", "each a DID"},
+		{"/api/records", "equipmentRequired", strings.Repeat("x", 65), "64 bytes"},
+		{"/api/records", "equipmentMatchMode", "ANY", "AND, OR"},
+		{"/api/records", "exerciseTypeMatchMode", "ANY", "OR, AND"},
+		{"/api/records", "cuisine", ",", "comma list"},
+		{"/api/records", "cuisineMatchMode", "ANY", "OR, AND"},
+		{"/api/records", "model", strings.Repeat("x", 257), "256 bytes"},
+		{"/api/records", "modelMatchMode", "ANY", "OR, AND"},
+		{"/api/records", "noDuplicates", "yes", "true or false"},
+		{"/api/records", "summarizeTags", "yes", "true or false"},
+		{"/api/records", "tagCount", "0", "from 1 to 1000"},
+		{"/api/records", "tagPage", "1001", "from 1 to 1000"},
 		{"/api/templates", "sortBy", "inArweaveBlock:down", "asc"},
 		{"/api/templates", "creatorDidAddress", "me", "did:arweave:"},
 		{"/api/templates", "didTx", "me", "did:arweave:"},
@@ -129,6 +169,15 @@ func TestBadValues(t *testing.T) {
 	w.refused("page", "/api/records", "page", "11", "limit", "1000")
 	w.expect(w.ok("", "/api/records", "page", "10", "limit", "1000"), "currentPage", "10")
 	w.expect(w.ok("", "/api/records", "page", "500"), "currentPage", "500")
+}
+
+// manyWords are so many different words.
+func manyWords(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "word%d ", i)
+	}
+	return b.String()
 }
 
 // TestStrangeQueries: what is not a known parameter is ignored, however it looks.
@@ -157,6 +206,11 @@ func FuzzParse(f *testing.F) {
 		"limit=1&limit=2", "%zz=%zz&recordType=%ff", "hideNullValues=true&includeSigs=false"} {
 		f.Add(seed)
 	}
+	for _, seed := range []string{"search=soup%20of%20fish&searchMatchMode=OR&sortBy=matchCount", `exactMatch={"data.basic.language":"en","oip.inArweaveBlock":5}`,
+		"fieldName=a.b&fieldSearch=1&fieldName=c&fieldSearch=x&sortBy=fieldSearchScore", "didTxRef=did%3Aarweave%3Ax&hasAudio=false&scheduledOn=2024-04-19",
+		"exerciseTypes=x&exerciseType=main,warmup&equipmentRequired=a,b", "summarizeTags=true&tagCount=5&tagPage=9&noDuplicates=true&cuisine=x&model=%00"} {
+		f.Add(seed)
+	}
 	table := new(recordsRequest).params()
 	f.Fuzz(func(t *testing.T, raw string) {
 		var q recordsRequest
@@ -169,16 +223,23 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for name := range given {
-			if !known(name, table) {
+			if !slices.ContainsFunc(table, func(p param) bool { return p.name == name }) {
 				t.Fatalf("%q: echoes %q", raw, name)
 			}
 		}
 		if _, err := encode(given); err != nil {
 			t.Fatalf("%q: %v", raw, err)
 		}
-		filters, _ := q.filters()
-		sort, _ := q.order()
-		query := records.Query{Where: records.All(filters), Sort: sort}
+		filters, told, _, err := q.filters()
+		if err != nil {
+			a, encodeErr := errorAnswer(err)
+			if encodeErr != nil || a.status != http.StatusBadRequest {
+				t.Fatalf("%q: %v answers %d, %v", raw, err, a.status, encodeErr)
+			}
+			return
+		}
+		query := records.Query{Where: records.All(filters), Distinct: q.distinct}
+		q.order(&query, told)
 		if err := q.paging.apply(&query); err != nil {
 			return
 		}

@@ -16,16 +16,26 @@ import (
 type recordsRequest struct {
 	recordType     string
 	did, didTx     string
+	didTxRef       string
 	source         string
 	storage        string
 	creatorHandle  string
 	creatorAddress string
 	template       string
+	search         search
 	tags           []string
 	tagsMode       string
+	url            string
+	exact          []exactField
+	fields         fieldSearch
 	block          block
 	from, to       moment
+	day            moment
+	audio          tristate
+	special        []specialAsked
 	deletions      bool
+	distinct       bool
+	tagSummary     tagSummary
 	force          bool // seen to by server.cached
 	summarize      bool
 	sort           sorting
@@ -40,28 +50,38 @@ func (q *recordsRequest) params() []param {
 		{"recordType", text(&q.recordType), "only records of this type, in any case"},
 		{"did", did(&q.did), "only the record with this DID"},
 		{"didTx", did(&q.didTx), "the same as did"},
+		{"didTxRef", did(&q.didTxRef), "only records with a text in their data that begins with this DID"},
 		{"source", choice(&q.source, storages...), "only records from there, by the prefix of their DID"},
 		{"storage", choice(&q.storage, storages...), "the same as source"},
 		{"creatorHandle", text(&q.creatorHandle), "only records of the creator with this unique handle, exactly"},
 		{"creator_did_address", did(&q.creatorAddress), "only records of the creator with this DID; may be percent-encoded twice"},
 		{"template", text(&q.template), "only records with data under a template whose name contains this, in any case"},
+	}, q.search.params(), []param{
 		{"tags", commaList(&q.tags), "only records with these tags, exactly; adds score, the share of them that a record has"},
 		{"tagsMatchMode", choice(&q.tagsMode, "OR", "AND"), "whether one of the tags is enough, or all are needed"},
+		{"url", text(&q.url), "only records with this basic.url, basic.webUrl or post.webUrl, exactly"},
+		{"exactMatch", exactKind(&q.exact), "only records that have these values in these fields, exactly"},
+	}, q.fields.params(), []param{
 		{"inArweaveBlock", blockKind(&q.block), "only records of this block"},
-		{"dateStart", momentKind(&q.from, false), "only records with a basic.date at or after this"},
-		{"dateEnd", momentKind(&q.to, true), "only records with a basic.date at or before this"},
+		{"dateStart", momentKind(&q.from, false), "only records with a basic.date at or after this; with recordType workoutSchedule or mealPlan it is about the day for which they are planned"},
+		{"dateEnd", momentKind(&q.to, true), "only records with such a date at or before this"},
+		{"scheduledOn", dayKind(&q.day), "only workoutSchedules and mealPlans that are planned for this day (UTC)"},
+		{"hasAudio", tristateKind(&q.audio), "only records with post.audioItems or basic.audioItems, or only those without"},
+	}, specialParams(&q.special), []param{
 		{"includeDeleteMessages", truth(&q.deletions), "whether delete messages are among the records"},
+		{"noDuplicates", truth(&q.distinct), "whether of all records with the same basic.name only the first in the order is found"},
 		{"summarizeRecipe", truth(&q.summarize), "whether recipes carry the nutrients of their ingredients, in all and per serving"},
 		{"sortBy", sortKind(&q.sort), "the order; by DID where that leaves a tie"},
 		{"forceRefresh", truth(&q.force), "whether the answer is made anew, past every cache"},
-	}, q.paging.params(20), q.shape.params())
+	}, q.tagSummary.params(), q.paging.params(20), q.shape.params())
 }
 
 // scheduledTypes are the types whose date is not basic.date.
 var scheduledTypes = []string{"workoutschedule", "mealplan"}
 
-// filters are the conditions that the request adds to the base.
-func (q *recordsRequest) filters() (conds []records.Cond, warnings []string) {
+// filters are the conditions that the request adds to the base, as far as they follow
+// from the request alone, and what they tell of the records.
+func (q *recordsRequest) filters() (conds []records.Cond, told scores, warnings []string, err error) {
 	term := func(f records.Field, value string) {
 		if value != "" {
 			conds = append(conds, records.Is(f, value))
@@ -78,9 +98,28 @@ func (q *recordsRequest) filters() (conds []records.Cond, warnings []string) {
 			term(records.FieldStorage, storage)
 		}
 	}
-	if len(q.tags) > 0 {
-		conds = append(conds, q.tagged())
+	if q.didTxRef != "" {
+		conds = append(conds, records.Prefix{Field: records.FieldRef, Text: q.didTxRef})
 	}
+	if q.search.given {
+		found, s := q.search.filter(len(q.tags) > 0)
+		conds, told = append(conds, found), append(told, s...)
+	}
+	if len(q.tags) > 0 {
+		found, s := q.tagged()
+		conds, told = append(conds, found), append(told, s)
+	}
+	if q.url != "" {
+		conds = append(conds, records.Any{records.Equal("basic.url", q.url), records.Equal("basic.webUrl", q.url), records.Equal("post.webUrl", q.url)})
+	}
+	for _, f := range q.exact {
+		conds = append(conds, f.cond)
+	}
+	found, s, warning, err := q.fields.filter()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	conds, told, warnings = append(conds, found...), append(told, s...), append(warnings, warning)
 	switch {
 	case q.block.missing:
 		conds = append(conds, records.Not{Cond: records.Exists{Field: records.FieldHeight}})
@@ -88,13 +127,23 @@ func (q *recordsRequest) filters() (conds []records.Cond, warnings []string) {
 		conds = append(conds, records.Between{Field: records.FieldHeight, Min: q.block.height, Max: q.block.height})
 	}
 	if q.from.given || q.to.given {
+		date := records.FieldDate
 		if slices.Contains(scheduledTypes, recordType) {
-			warnings = append(warnings, fmt.Sprintf("dateStart and dateEnd are about basic.date and were not applied to %s", clip(q.recordType, 60)))
-		} else {
-			conds = append(conds, records.Between{Field: records.FieldDate, Min: q.from.or(-maxExact), Max: q.to.or(maxExact)})
+			date = records.FieldSchedule
 		}
+		conds = append(conds, records.Between{Field: date, Min: q.from.or(-maxExact), Max: q.to.or(maxExact)})
 	}
-	return conds, warnings
+	if q.day.given {
+		conds = append(conds, records.Between{Field: records.FieldSchedule, Min: q.day.seconds, Max: q.day.seconds + daySeconds - 1})
+	}
+	if q.audio.given {
+		audio := records.Cond(records.Any{records.Present("post.audioItems"), records.Present("basic.audioItems")})
+		if !q.audio.value {
+			audio = records.Not{Cond: audio}
+		}
+		conds = append(conds, audio)
+	}
+	return conds, told, warnings, nil
 }
 
 // or is the moment, or what stands for none.
@@ -105,26 +154,38 @@ func (m moment) or(none int64) int64 {
 	return none
 }
 
-// tagged holds for records with one of the tags, or all of them.
-func (q *recordsRequest) tagged() records.Cond {
-	if q.tagsMode == "OR" {
-		return records.Is(records.FieldTag, q.tags...)
-	}
-	all := make(records.All, len(q.tags))
+// tagged holds for records with one of the tags, or all of them; the score is the share
+// of the tags that a record has.
+func (q *recordsRequest) tagged() (records.Cond, scoring) {
+	each := make([]records.Cond, len(q.tags))
 	for i, tag := range q.tags {
-		all[i] = records.Is(records.FieldTag, tag)
+		each[i] = records.Is(records.FieldTag, tag)
 	}
-	return all
+	found := combined(q.tagsMode, each)
+	if q.tagsMode == "OR" {
+		found = records.Is(records.FieldTag, q.tags...)
+	}
+	return found, scoring{names: []string{"score", "tags"}, parts: one(each), show: func(points int64) []member {
+		return []member{{"score", share(points, len(each))}}
+	}}
 }
 
-// order is the sort of the request. All records that match have the same score
-// when every tag is needed; their order is then that of the tie-break.
-func (q *recordsRequest) order() (order []records.Sort, warning string) {
-	byScore := q.sort.field == "score" || q.sort.field == "tags"
-	if byScore && (len(q.tags) == 1 || len(q.tags) > 1 && q.tagsMode == "AND") {
+// order puts the order of the request into a query. ranked is set when the store cannot
+// know it.
+func (q *recordsRequest) order(query *records.Query, told scores) (ranked *places, warning string) {
+	by, ok := told.named(q.sort.field)
+	switch {
+	case !ok:
+		query.Sort, warning = q.sort.order(recordOrders)
+		return nil, warning
+	case len(by.parts) < 2: // all that match have the same; the tie-break decides
 		return nil, ""
+	case by.places != nil:
+		return by.places, ""
 	}
-	return q.sort.order(recordOrders)
+	query.Score = by.parts
+	query.Sort = []records.Sort{{Field: records.FieldScore, Desc: q.sort.field == "" || q.sort.desc}}
+	return nil, ""
 }
 
 // recordsAnswer is the answer but for its last member, the records.
@@ -138,6 +199,7 @@ type recordsAnswer struct {
 	pageInfo                     // pageSize, currentPage, totalPages, nextCursor
 	QueryParams   map[string]any `json:"queryParams"`
 	Auth          authInfo       `json:"auth"`
+	*tagsSummed                  // tagSummary, tagCount
 }
 
 // authInfo tells callers how they were recognized.
@@ -173,9 +235,12 @@ func (s *server) records(ctx context.Context, r *http.Request) (answer, error) {
 	}
 	base := slices.Clip(readable)
 	if !q.deletions {
-		base = append(base, records.Not{Cond: records.Is(records.FieldDeleteMessage, "true")})
+		base = append(base, notDeletion())
 	}
-	filters, warnings := q.filters()
+	filters, told, warnings, err := q.filters()
+	if err != nil {
+		return answer{}, err
+	}
 	if q.template != "" {
 		names, warning, err := s.containing(ctx, base, records.FieldTemplateName, q.template)
 		if err != nil {
@@ -183,10 +248,27 @@ func (s *server) records(ctx context.Context, r *http.Request) (answer, error) {
 		}
 		filters, warnings = append(filters, names), append(warnings, warning)
 	}
-	sort, warning := q.order()
-	warnings = append(warnings, warning)
+	special, fit, more, err := s.special(ctx, readable, q.recordType, q.special)
+	if err != nil {
+		return answer{}, err
+	}
+	filters, told, warnings = append(filters, special...), append(told, fit...), append(warnings, more...)
 
-	found, err := s.page(ctx, &q.paging, base, filters, sort)
+	query := records.Query{Where: slices.Concat(base, filters), Distinct: q.distinct}
+	if q.tagSummary.wanted {
+		query.CountBy = records.FieldTag
+	}
+	ranked, warning := q.order(&query, told)
+	warnings = append(warnings, warning)
+	search := s.opt.Records.Search
+	if ranked != nil {
+		search = func(ctx context.Context, query records.Query) (page records.Page, err error) {
+			page, warning, err := s.ranked(ctx, query, ranked, q.sort.field == "" || q.sort.desc)
+			warnings = append(warnings, warning)
+			return page, err
+		}
+	}
+	found, err := s.find(ctx, &q.paging, base, query, search)
 	if err != nil {
 		return answer{}, err
 	}
@@ -195,7 +277,7 @@ func (s *server) records(ctx context.Context, r *http.Request) (answer, error) {
 			return answer{}, err
 		}
 	}
-	documents, err := q.shaped(found.page.Hits)
+	documents, err := q.shaped(found.page.Hits, told)
 	if err != nil {
 		return answer{}, err
 	}
@@ -213,6 +295,7 @@ func (s *server) records(ctx context.Context, r *http.Request) (answer, error) {
 		pageInfo:      q.paging.info(found.page),
 		QueryParams:   given,
 		Auth:          describe(viewer),
+		tagsSummed:    q.tagSummary.of(found.page.Counts),
 	}, "records", documents)
 }
 
@@ -227,17 +310,14 @@ func said(warnings []string) []string {
 	return list
 }
 
-// shaped gives the records of a page the form that was asked for.
-func (q *recordsRequest) shaped(hits []records.Stored) ([][]byte, error) {
+// shaped gives the records of a page the form that was asked for, with what the filters
+// tell of each.
+func (q *recordsRequest) shaped(hits []records.Stored, told scores) ([][]byte, error) {
 	documents := make([][]byte, len(hits))
 	for i, hit := range hits {
-		var added []member
-		if len(q.tags) > 0 {
-			score, err := tagScore(hit, q.tags)
-			if err != nil {
-				return nil, err
-			}
-			added = append(added, member{"score", score})
+		added, err := told.added(hit)
+		if err != nil {
+			return nil, err
 		}
 		document, err := q.shape.apply(hit.JSON, added)
 		if err != nil {
@@ -248,19 +328,7 @@ func (q *recordsRequest) shaped(hits []records.Stored) ([][]byte, error) {
 	return documents, nil
 }
 
-// tagScore is matched/asked as a text with three decimals, in JSON. What a record
-// has as tags is what the store found it by.
-func tagScore(hit records.Stored, tags []string) ([]byte, error) {
-	p, err := records.Project(hit.Kind, hit.JSON)
-	if err != nil {
-		return nil, fmt.Errorf("api: %s: %w", hit.DID, err)
-	}
-	has := p.Text(records.FieldTag)
-	matched := 0
-	for _, tag := range tags {
-		if slices.Contains(has, records.Key(tag)) {
-			matched++
-		}
-	}
-	return fmt.Appendf(nil, `"%.3f"`, float64(matched)/float64(len(tags))), nil
+// notDeletion leaves delete messages out.
+func notDeletion() records.Cond {
+	return records.Not{Cond: records.Is(records.FieldDeleteMessage, "true")}
 }

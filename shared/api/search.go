@@ -33,16 +33,20 @@ type found struct {
 
 // page searches for a page within a base.
 func (s *server) page(ctx context.Context, p *paging, base records.All, filters []records.Cond, sort []records.Sort) (found, error) {
-	q := records.Query{Where: slices.Concat(base, filters), Sort: sort}
+	return s.find(ctx, p, base, records.Query{Where: slices.Concat(base, filters), Sort: sort}, s.opt.Records.Search)
+}
+
+// find is page for a query whose Where begins with the base, by whoever can answer it.
+func (s *server) find(ctx context.Context, p *paging, base records.All, q records.Query, search func(context.Context, records.Query) (records.Page, error)) (found, error) {
 	if err := p.apply(&q); err != nil {
 		return found{}, err
 	}
-	page, err := s.opt.Records.Search(ctx, q)
+	page, err := search(ctx, q)
 	if err != nil {
 		return found{}, errPage(q, err)
 	}
 	top := page
-	if len(filters) > 0 || !slices.Equal(sort, newest) || q.Offset > 0 || q.After != "" {
+	if len(q.Where.(records.All)) > len(base) || q.Distinct || !slices.Equal(q.Sort, newest) || q.Offset > 0 || q.After != "" {
 		// The page is not the beginning of the whole, so that has to be asked for.
 		top, err = s.opt.Records.Search(ctx, records.Query{Where: base, Sort: newest, Limit: 1, EnvelopeOnly: true})
 		if err != nil {

@@ -45,6 +45,7 @@ var recordOrders = map[string]records.Field{
 	"recordType":     records.FieldRecordType,
 	"creatorHandle":  records.FieldCreatorHandle,
 	"ver":            records.FieldVer,
+	"scheduleDate":   records.FieldSchedule,
 }
 
 // heightOrder is the order of lists of registrations and templates.

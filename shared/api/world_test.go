@@ -53,6 +53,12 @@ const (
 	organization
 	cooking
 	nutritional
+	posting
+	exercise
+	workout
+	provider
+	schedule
+	meal
 )
 
 var published = sync.OnceValue(func() *press {
@@ -74,6 +80,12 @@ var published = sync.OnceValue(func() *press {
 		{"nutritionalInfo", `{"standardAmount":"float","index_standardAmount":0,"standardUnit":"string","index_standardUnit":1,"qtyInStandardAmount":"float","index_qtyInStandardAmount":2,
 			"calories":"float","index_calories":3,"proteinG":"float","index_proteinG":4,"fatG":"float","index_fatG":5,"cholesterolMg":"float","index_cholesterolMg":6,
 			"sodiumMg":"float","index_sodiumMg":7,"carbohydratesG":"float","index_carbohydratesG":8}`},
+		{"post", `{"webUrl":"string","index_webUrl":0,"audioItems":"repeated dref","index_audioItems":1,"replyTo":"dref","index_replyTo":2}`},
+		{"exercise", `{"equipmentRequired":"repeated string","index_equipmentRequired":0,"exercise_type":"string","index_exercise_type":1,"reps":"long","index_reps":2}`},
+		{"workout", `{"exercise":"repeated dref","index_exercise":0}`},
+		{"modelProvider", `{"supported_models":"repeated string","index_supported_models":0,"free":"bool","index_free":1}`},
+		{"workoutSchedule", `{"scheduled_date":"long","index_scheduled_date":0}`},
+		{"mealPlan", `{"meal_date":"long","index_meal_date":0}`},
 	} {
 		p.templates = append(p.templates, p.signers[0].Verified(p.signers[0].Template(t.name, []byte(t.definition))).Template())
 	}
