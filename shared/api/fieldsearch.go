@@ -215,4 +215,3 @@ func searchKind(dst *search) kind {
 		return s, true
 	}}
 }
-

@@ -41,14 +41,14 @@ func TestSearch(t *testing.T) {
 	)
 	for _, c := range []struct{ search, mode, want, counts string }{
 		{"soup", "", "Tomato Soup", "1 1"},
-		{"SUOP", "", "Tomato Soup", "1 1"},     // a transposition is one mistake
-		{"soups", "", "Tomato Soup", "1 1"},    // five letters: one mistake
-		{"sop fish", "", "Soup", "2"},          // every word
-		{"tomatos", "", "Tomato Soup", "1 1"},  // seven letters: two mistakes
-		{"sxxp", "", "", ""},                   // four letters: two are too many
-		{"of", "", "Soup", "1"},                // two letters: exactly, and no stop words
-		{"og", "", "", ""},                     //
-		{"KÄSE", "", "Brot", "1"},              //
+		{"SUOP", "", "Tomato Soup", "1 1"},    // a transposition is one mistake
+		{"soups", "", "Tomato Soup", "1 1"},   // five letters: one mistake
+		{"sop fish", "", "Soup", "2"},         // every word
+		{"tomatos", "", "Tomato Soup", "1 1"}, // seven letters: two mistakes
+		{"sxxp", "", "", ""},                  // four letters: two are too many
+		{"of", "", "Soup", "1"},               // two letters: exactly, and no stop words
+		{"og", "", "", ""},                    //
+		{"KÄSE", "", "Brot", "1"},             //
 		{"soup fish", "OR", "fish Tomato Soup", "1 1 2"},
 		{"soup fish", "AND", "Soup", "2"},
 		{"soup soup soup", "", "Tomato Soup", "1 1"},

@@ -67,8 +67,10 @@ var specials = []special{
 	},
 	{
 		name: "cuisine", recordType: "recipe", score: "cuisine", modeName: "cuisineMatchMode", modes: eitherFirst, kind: items(records.MaxLike),
-		doc:   "only recipes of these cuisines: recipe.cuisine contains the text, in any case",
-		conds: each(func(item string) records.Cond { return records.Like{Path: "recipe.cuisine", Text: item, Least: records.Contains} }),
+		doc: "only recipes of these cuisines: recipe.cuisine contains the text, in any case",
+		conds: each(func(item string) records.Cond {
+			return records.Like{Path: "recipe.cuisine", Text: item, Least: records.Contains}
+		}),
 	},
 	{
 		name: "model", recordType: "modelProvider", score: "model", modeName: "modelMatchMode", modes: eitherFirst, kind: items(records.MaxLike),

@@ -1,9 +1,13 @@
 package bolt_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"oipnode/shared/state"
 	"oipnode/shared/state/bolt"
@@ -76,4 +80,38 @@ func puts(from, n int) []state.Op {
 		ops[i] = state.Put(key(fmt.Sprintf("%08d", from+i)), value)
 	}
 	return ops
+}
+
+// BenchmarkChurn is a store whose rows come and go: 200,000 are alive, and each Commit
+// puts 50 and makes 50 others expire. MiB is the file behind the last Commit; it has to be
+// the same for -benchtime 4000x and 24000x (minutes, since every Commit is synced).
+func BenchmarkChurn(b *testing.B) {
+	const alive, each = 200_000, 50
+	now := time.Unix(1_700_000_000, 0)
+	path := newPath(b)
+	s := openStore(b, path, bolt.Options{Now: func() time.Time { return now }})
+	for i := 0; b.Loop(); i++ {
+		ops := make([]state.Op, each)
+		for n := range ops {
+			k := sha256.Sum256(fmt.Append(nil, i, n)) // anywhere in the file
+			ops[n] = state.Put(key(hex.EncodeToString(k[:])), value[:52])
+			ops[n].Item.Expires = now.Add(alive / each * time.Second)
+		}
+		commit(b, s, ops...)
+		now = now.Add(time.Second)
+		for i%60 == 0 {
+			gone, err := s.Sweep(b.Context(), bolt.MaxSweep)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if len(gone) < bolt.MaxSweep {
+				break
+			}
+		}
+	}
+	file, err := os.Stat(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(file.Size())/(1<<20), "MiB")
 }

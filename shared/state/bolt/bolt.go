@@ -96,8 +96,12 @@ func Open(path string, opts Options) (*Store, error) {
 
 func (s *Store) open(path string, wait time.Duration) error {
 	options := &bbolt.Options{
-		Timeout:      wait,
-		FreelistType: bbolt.FreelistMapType,
+		Timeout: wait,
+		// The list of free pages is written with each Commit and takes pages that lie
+		// together. Where rows come and go all the time, only the type that fills the
+		// holes of the file from its begin leaves such runs; with the other each Commit
+		// put the list behind the end, and the file grew for ever.
+		FreelistType: bbolt.FreelistArrayType,
 		NoStatistics: true,
 	}
 	err := guard(func() (err error) {
