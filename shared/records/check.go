@@ -107,7 +107,7 @@ func checkNode(c Cond, depth int, nodes *int) error {
 			return fmt.Errorf("%w: more than %d values of %q", ErrInvalid, MaxTerms, c.Field)
 		}
 	case Between:
-		if !c.Field.Numeric() {
+		if !c.Field.Known() || !c.Field.Numeric() {
 			return fmt.Errorf("%w: %q is not a numeric field", ErrInvalid, c.Field)
 		}
 	case Exists:

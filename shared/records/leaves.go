@@ -161,20 +161,17 @@ func (p *Projection) projectLeaves(data []byte) (cut bool) {
 	var terms, refs, paths []string
 	l := &leaves{left: MaxLeaves}
 	l.visit = func(path string, raw []byte) {
-		if head := twoNames(path); !slices.Contains(paths, head) {
-			if one, _, two := strings.Cut(head, "."); two && !slices.Contains(paths, one) {
-				paths = append(paths, one)
-			}
-			paths = append(paths, head)
+		head := twoNames(path)
+		if one, _, two := strings.Cut(head, "."); two {
+			paths = addPath(paths, one)
 		}
+		paths = addPath(paths, head)
 		switch raw[0] {
 		case '"':
 			value := plain(raw)
 			folded := Fold(value)
 			terms = append(terms, leafTerm('s', path, value), leafTerm('f', path, folded))
-			if strings.HasPrefix(value, "did:") && len(value) <= maxRef {
-				refs = append(refs, refTerm(path, value))
-			}
+			refs = addRef(refs, path, value)
 			p.addLines(path, folded, &l.cut)
 		case 't', 'f':
 			terms = append(terms, leafTerm('b', path, string(raw)))
@@ -190,6 +187,14 @@ func (p *Projection) projectLeaves(data []byte) (cut bool) {
 	p.take(FieldRef, distinct(refs))
 	p.take(FieldPath, paths)
 	return l.cut
+}
+
+// addPath adds a path once; one of no name, which odd members make, is none.
+func addPath(paths []string, path string) []string {
+	if path == "" || slices.Contains(paths, path) {
+		return paths
+	}
+	return append(paths, path)
 }
 
 // twoNames is the beginning of a path: at most two names.
@@ -251,6 +256,27 @@ func boundary(s string, i int) int {
 		i--
 	}
 	return i
+}
+
+// Refs returns the values of FieldRef of a document's data, as Project would.
+func Refs(data []byte) []string {
+	var refs []string
+	l := &leaves{left: MaxLeaves}
+	l.visit = func(path string, raw []byte) {
+		if raw[0] == '"' {
+			refs = addRef(refs, path, plain(raw))
+		}
+	}
+	l.value(data)
+	return distinct(refs)
+}
+
+// addRef adds a text that is a reference.
+func addRef(refs []string, path, value string) []string {
+	if strings.HasPrefix(value, "did:") && len(value) <= maxRef {
+		return append(refs, refTerm(path, value))
+	}
+	return refs
 }
 
 // Lines returns the lines of a document's data, as Project would.

@@ -57,13 +57,17 @@ type sortValue struct {
 // level is one level of an order over one snapshot.
 type level struct {
 	*column
-	desc bool
-	best []byte // of the visit under way
-	has  bool
-	pick func(term []byte)
+	scores *scores // in place of a column, for FieldScore
+	desc   bool
+	best   []byte // of the visit under way
+	has    bool
+	pick   func(term []byte)
 }
 
-func newLevel(reader index.IndexReader, s records.Sort) (*level, error) {
+func newLevel(reader index.IndexReader, s records.Sort, given *scores) (*level, error) {
+	if s.Field == records.FieldScore {
+		return &level{scores: given, desc: s.Desc}, nil
+	}
 	c, err := newColumn(reader, s.Field)
 	if err != nil {
 		return nil, err
@@ -83,6 +87,10 @@ func (l *level) choose(term []byte) {
 
 // load reads the document's value into best and has.
 func (l *level) load(doc uint32) error {
+	if l.scores != nil {
+		l.best, l.has = appendNumber(l.best[:0], l.scores.of(doc)), true
+		return nil
+	}
 	l.has = false
 	return l.visit(doc, l.pick)
 }

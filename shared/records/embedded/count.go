@@ -48,17 +48,22 @@ var errTooManyValues = errors.New("too many values")
 
 // count counts over a view; up to few matches are counted by reading.
 func count(ctx context.Context, v *view, where records.Cond, by records.Field, few int) (records.Counts, error) {
-	m := &matcher{ctx: ctx, reader: v.reader}
+	m := newMatcher(ctx, v)
 	matches, err := m.match(where, nil)
 	if err != nil {
 		return records.Counts{}, err
 	}
+	return m.count(matches, by, few)
+}
+
+// count counts the values of matches.
+func (m *matcher) count(matches *roaring.Bitmap, by records.Field, few int) (records.Counts, error) {
 	c := records.Counts{Total: int64(matches.GetCardinality())}
 	if by == "" || c.Total == 0 {
 		return c, nil
 	}
 	top := &largest{}
-	err = errTooManyValues
+	err := errTooManyValues
 	if c.Total <= int64(few) {
 		err = m.countByReading(matches, by, top)
 	}

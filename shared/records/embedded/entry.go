@@ -96,13 +96,15 @@ func (b *builder) hasTerms(names []string) terms {
 
 // encodeNumber writes a number from -2^53 to 2^53 as eight bytes in the order of
 // the numbers. Each byte has seven bits: bleve separates terms by a byte 0xff.
-func encodeNumber(n int64) string {
+func encodeNumber(n int64) string { return string(appendNumber(nil, n)) }
+
+// appendNumber is encodeNumber behind other bytes.
+func appendNumber(b []byte, n int64) []byte {
 	u := uint64(n + maxNumber)
-	var b [8]byte
-	for i := range b {
-		b[i] = byte(u>>(7*(7-i))) & 0x7f
+	for shift := 49; shift >= 0; shift -= 7 {
+		b = append(b, byte(u>>shift)&0x7f)
 	}
-	return string(b[:])
+	return b
 }
 
 // decodeNumber reads what encodeNumber wrote.

@@ -125,7 +125,7 @@ func checkAgreement(t *testing.T, s *Store) {
 	}
 	defer v.close()
 	got := make(map[string]map[string]bool)
-	m := &matcher{ctx: context.Background(), reader: v.reader}
+	m := newMatcher(context.Background(), v)
 	fields, err := v.reader.Fields()
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ func checkAgreement(t *testing.T, s *Store) {
 // Project says of each document.
 func checkColumns(t *testing.T, v *view, projections map[string]records.Projection) {
 	t.Helper()
-	m := &matcher{ctx: context.Background(), reader: v.reader}
+	m := newMatcher(context.Background(), v)
 	everything, err := m.orEverything(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func checkColumns(t *testing.T, v *view, projections map[string]records.Projecti
 	if everything.GetCardinality() != uint64(len(projections)) {
 		t.Fatalf("the index has %d documents, want %d", everything.GetCardinality(), len(projections))
 	}
-	for _, field := range []records.Field{records.FieldTag, records.FieldName, records.FieldDate, records.FieldHeight, records.FieldKind} {
+	for _, field := range []records.Field{records.FieldTag, records.FieldName, records.FieldDate, records.FieldHeight, records.FieldKind, records.FieldDistinct} {
 		ids := &column{reader: v.reader}
 		values, err := newColumn(v.reader, field)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 // indexFormat is the version of what the index holds of a document: of
 // records.Project, records.Key and newEntry. An index of another version is
 // rebuilt.
-const indexFormat = 1
+const indexFormat = 2
 
 // maxSegment is the most documents of one segment. scorch merges segments in
 // memory, column by column, so this bounds the memory of a merge however large

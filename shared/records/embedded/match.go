@@ -18,7 +18,20 @@ import (
 type matcher struct {
 	ctx    context.Context
 	reader index.IndexReader
+	view   *view
 	steps  int
+	// What was found already, for conditions that come again, as those of a Score mostly
+	// stand in the Where as well. Both hold at most remembered entries.
+	found map[records.Near]*roaring.Bitmap
+	liked map[likedKey]*liked
+}
+
+// remembered is how many conditions of a kind a matcher remembers.
+const remembered = 64
+
+func newMatcher(ctx context.Context, v *view) *matcher {
+	return &matcher{ctx: ctx, reader: v.reader, view: v,
+		found: make(map[records.Near]*roaring.Bitmap), liked: make(map[likedKey]*liked)}
 }
 
 // narrow is up to how many numbers of a Between are looked up one by one.
@@ -70,13 +83,19 @@ func (m *matcher) match(c records.Cond, base *roaring.Bitmap) (*roaring.Bitmap, 
 		return m.terms(fieldHas, []string{string(c.Field)}, base)
 	case records.Between:
 		return m.between(c, base)
+	case records.Prefix:
+		return m.prefix(c, base)
+	case records.Near:
+		return m.near(c, base)
+	case records.Like:
+		return m.like(c, base)
 	}
 	return nil, fmt.Errorf("%w: condition %T", records.ErrInvalid, c)
 }
 
 // all narrows the base part by part, the cheapest first: terms that few documents
-// have, then whatever is nested, then ranges, because they go through every
-// document that is left.
+// have, then what is looked up word by word or nested, then ranges, because they go
+// through every document that is left, and at last likenesses, which read them.
 func (m *matcher) all(parts records.All, base *roaring.Bitmap) (*roaring.Bitmap, error) {
 	type ranked struct {
 		part records.Cond
@@ -103,29 +122,58 @@ func (m *matcher) all(parts records.All, base *roaring.Bitmap) (*roaring.Bitmap,
 	return m.orEverything(base)
 }
 
+// The costs of parts that are no terms; a nested part costs what its dearest part does.
+const (
+	costWords = 1 << (40 + iota)
+	costNested
+	costScan
+	costRead
+)
+
 // cost ranks a part of an All; for terms it is how many documents they have.
 func (m *matcher) cost(c records.Cond) (uint64, error) {
-	const nested, scan = 1 << 40, 1 << 41
-	switch c := c.(type) {
-	case records.Term:
-		var sum uint64
-		for _, v := range c.Values {
-			postings, err := m.postings(engineField(c.Field), records.Key(v))
-			if err != nil {
-				return 0, err
-			}
-			sum += postings.Count()
-			if err := postings.Close(); err != nil {
-				return 0, err
-			}
+	term, ok := c.(records.Term)
+	if !ok {
+		return dearest(c), nil
+	}
+	var sum uint64
+	for _, v := range term.Values {
+		postings, err := m.postings(engineField(term.Field), records.Key(v))
+		if err != nil {
+			return 0, err
 		}
-		return sum, nil
-	case records.Between:
-		if low, high := limits(c); high-low >= narrow {
-			return scan, nil
+		sum += postings.Count()
+		if err := postings.Close(); err != nil {
+			return 0, err
 		}
 	}
-	return nested, nil
+	return sum, nil
+}
+
+// dearest is the cost of the dearest condition within one that is no term.
+func dearest(c records.Cond) uint64 {
+	cost := uint64(costNested)
+	switch c := c.(type) {
+	case records.All:
+		for _, part := range c {
+			cost = max(cost, dearest(part))
+		}
+	case records.Any:
+		for _, part := range c {
+			cost = max(cost, dearest(part))
+		}
+	case records.Not:
+		return max(cost, dearest(c.Cond))
+	case records.Between:
+		if low, high := limits(c); high-low >= narrow {
+			return costScan
+		}
+	case records.Prefix, records.Near:
+		return costWords
+	case records.Like:
+		return costRead
+	}
+	return cost
 }
 
 // limits are the bounds of a range, within the numbers that are indexed.

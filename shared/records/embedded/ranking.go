@@ -22,13 +22,17 @@ type ranking struct {
 	hits []ranked
 }
 
-// ranked is a kept document: its values, one for each level.
-type ranked []sortValue
+// ranked is a kept document: its number, and its values, one for each level.
+type ranked struct {
+	doc    uint32
+	values []sortValue
+}
 
-func newRanking(reader index.IndexReader, order []records.Sort, after []records.SortKey, size int) (*ranking, error) {
+// newRanking makes a ranking; scores are for an order that has a level of FieldScore.
+func newRanking(reader index.IndexReader, order []records.Sort, scores *scores, after []records.SortKey, size int) (*ranking, error) {
 	r := &ranking{order: order, size: size}
 	for _, s := range order {
-		l, err := newLevel(reader, s)
+		l, err := newLevel(reader, s, scores)
 		if err != nil {
 			return nil, err
 		}
@@ -69,18 +73,18 @@ func (r *ranking) offer(doc uint32) error {
 	r.passed++
 	full := len(r.hits) == r.size
 	if full {
-		if c, err := compare(r.hits[0]); c >= 0 || err != nil {
+		if c, err := compare(r.hits[0].values); c >= 0 || err != nil {
 			return err
 		}
 	}
-	h := make(ranked, len(r.levels))
+	h := ranked{doc, make([]sortValue, len(r.levels))}
 	for i, l := range r.levels {
 		if i >= loaded {
 			if err := l.load(doc); err != nil {
 				return err
 			}
 		}
-		h[i] = l.value()
+		h.values[i] = l.value()
 	}
 	if full {
 		r.hits[0] = h
@@ -94,7 +98,7 @@ func (r *ranking) offer(doc uint32) error {
 // compare orders two kept documents.
 func (r *ranking) compare(a, b ranked) int {
 	for i, l := range r.levels {
-		if c := l.compare(a[i], b[i]); c != 0 {
+		if c := l.compare(a.values[i], b.values[i]); c != 0 {
 			return c
 		}
 	}
@@ -112,13 +116,13 @@ func (r *ranking) more() bool { return r.passed > len(r.hits) }
 
 // did is the identity of a kept document; every order has it as a level.
 func (r *ranking) did(h ranked) string {
-	return h[slices.IndexFunc(r.order, func(s records.Sort) bool { return s.Field == records.FieldDID })].text
+	return h.values[slices.IndexFunc(r.order, func(s records.Sort) bool { return s.Field == records.FieldDID })].text
 }
 
 // keys are the values of a kept document as a cursor takes them.
 func (r *ranking) keys(h ranked) []records.SortKey {
-	keys := make([]records.SortKey, len(h))
-	for i, v := range h {
+	keys := make([]records.SortKey, len(h.values))
+	for i, v := range h.values {
 		switch {
 		case v.missing:
 			keys[i].Missing = true

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	index "github.com/blevesearch/bleve_index_api"
 	bolt "go.etcd.io/bbolt"
@@ -121,16 +122,33 @@ func (s *Store) Search(ctx context.Context, q records.Query) (p records.Page, er
 }
 
 func (s *Store) search(ctx context.Context, v *view, q records.Query, after []records.SortKey) (records.Page, error) {
-	m := &matcher{ctx: ctx, reader: v.reader}
+	m := newMatcher(ctx, v)
 	matches, err := m.match(q.Where, nil)
 	if err != nil {
 		return records.Page{}, err
 	}
+	order := q.Order()
+	var given *scores
+	if slices.ContainsFunc(order, func(s records.Sort) bool { return s.Field == records.FieldScore }) {
+		if given, err = m.score(q.Score, matches); err != nil {
+			return records.Page{}, err
+		}
+	}
+	if q.Distinct {
+		if matches, err = m.distinct(matches, order, given); err != nil {
+			return records.Page{}, err
+		}
+	}
 	answer := records.Page{Total: int64(matches.GetCardinality())}
+	if q.CountBy != "" {
+		if answer.Counts, err = m.count(matches, q.CountBy, countMatches); err != nil {
+			return records.Page{}, err
+		}
+	}
 	if q.Limit == 0 {
 		return answer, nil
 	}
-	r, err := newRanking(v.reader, q.Order(), after, q.Offset+q.Limit)
+	r, err := newRanking(v.reader, order, given, after, q.Offset+q.Limit)
 	if err != nil {
 		return records.Page{}, err
 	}
@@ -148,12 +166,12 @@ func (s *Store) search(ctx context.Context, v *view, q records.Query, after []re
 	if q.Offset >= len(ranked) {
 		return answer, nil
 	}
-	p := page{limit: s.opts.MaxPage, envelopeOnly: q.EnvelopeOnly}
+	p := page{limit: s.opts.MaxPage, envelopeOnly: q.EnvelopeOnly, refsOnly: q.RefsOnly}
 	for _, h := range ranked[q.Offset:] {
 		did := r.did(h)
 		value := v.document(did)
 		if value == nil {
-			return records.Page{}, fmt.Errorf("%w: %s is in the index, but there is no document", ErrCorrupt, did)
+			return records.Page{}, missing(did)
 		}
 		if err := p.add(did, value); err != nil {
 			return records.Page{}, err
@@ -164,4 +182,9 @@ func (s *Store) search(ctx context.Context, v *view, q records.Query, after []re
 		answer.Next = records.EncodeCursor(q, r.keys(ranked[len(ranked)-1]))
 	}
 	return answer, nil
+}
+
+// missing is the error for a document that only the index knows.
+func missing(did string) error {
+	return fmt.Errorf("%w: %s is in the index, but there is no document", ErrCorrupt, did)
 }

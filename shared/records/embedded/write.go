@@ -269,6 +269,7 @@ func (s *Store) Get(ctx context.Context, dids []string, envelopeOnly bool) (foun
 type page struct {
 	hits         []records.Stored
 	envelopeOnly bool
+	refsOnly     bool
 	bytes, limit int
 }
 
@@ -278,17 +279,27 @@ func (p *page) add(did string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	var text []byte
-	if p.envelopeOnly {
-		if text, err = oip.EnvelopeOnly(d.json); err != nil {
+	hit := records.Stored{DID: did, Kind: d.kind}
+	switch {
+	case p.refsOnly:
+		data, _, err := records.Parts(d.json)
+		if err != nil {
 			return errors.Join(ErrCorrupt, err)
 		}
-	} else {
-		text = bytes.Clone(d.json)
+		hit.Refs = records.Refs(data)
+		for _, ref := range hit.Refs {
+			p.bytes += len(ref)
+		}
+	case p.envelopeOnly:
+		if hit.JSON, err = oip.EnvelopeOnly(d.json); err != nil {
+			return errors.Join(ErrCorrupt, err)
+		}
+	default:
+		hit.JSON = bytes.Clone(d.json)
 	}
-	if p.bytes += len(text); p.bytes > p.limit {
+	if p.bytes += len(hit.JSON); p.bytes > p.limit {
 		return fmt.Errorf("%w: the page is over %d bytes; ask for fewer documents", records.ErrInvalid, p.limit)
 	}
-	p.hits = append(p.hits, records.Stored{DID: did, Kind: d.kind, JSON: text})
+	p.hits = append(p.hits, hit)
 	return nil
 }

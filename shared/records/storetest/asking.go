@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,12 @@ func fill(s *subject) {
 		}
 		if i%5 != 0 {
 			a.height = int64(100 + i/3)
+		}
+		if i%6 == 1 {
+			a.scheduled = 86400 * (i % 4)
+		}
+		if i%6 == 5 {
+			a.meal = fmt.Sprint(86400 * (i % 5)) // a text of a number is read as one
 		}
 		if i%7 == 0 {
 			a.access = map[int]any{0: i / 7, 1: "owner" + fmt.Sprint(i), 4: []string{"reader", "did:arweave:org"}}
@@ -96,7 +103,8 @@ func everyField() []records.Field {
 		records.FieldCreatorDID, records.FieldCreatorTx, records.FieldHeight, records.FieldIndexedAt, records.FieldDate,
 		records.FieldName, records.FieldNameFolded, records.FieldVer, records.FieldStorage, records.FieldTemplateID,
 		records.FieldTemplateName, records.FieldTag, records.FieldDeleteMessage, records.FieldHidden, records.FieldAccess,
-		records.FieldOwner, records.FieldSharedWith,
+		records.FieldOwner, records.FieldSharedWith, records.FieldSchedule, records.FieldDistinct, records.FieldNameWord,
+		records.FieldDescriptionWord, records.FieldTagWord, records.FieldLeaf, records.FieldRef, records.FieldPath, records.FieldCut,
 	}
 }
 
@@ -262,6 +270,11 @@ func testAccess(t *testing.T, s *subject) {
 	}
 }
 
+// points are n parts of a score that hold for every document.
+func points(n int, each int64) []records.Scored {
+	return slices.Repeat([]records.Scored{{Where: records.All{}, Points: each}}, n)
+}
+
 func testQueryLimits(t *testing.T, s *subject) {
 	s.put(newPress().document(article{name: "one"}))
 	ctx := context.Background()
@@ -270,15 +283,33 @@ func testQueryLimits(t *testing.T, s *subject) {
 		deep = records.Not{Cond: deep}
 	}
 	conditions := map[string]records.Cond{
-		"too deep":             deep,
-		"too many":             make(records.All, records.MaxNodes),
-		"too many terms":       records.Is(records.FieldTag, make([]string, records.MaxTerms+1)...),
-		"an unknown field":     records.Is("nonsense", "x"),
-		"an unknown existence": records.Exists{Field: "data.basic.name"},
-		"a term of a number":   records.Is(records.FieldHeight, "1"),
-		"a range of a text":    records.Between{Field: records.FieldName, Min: 0, Max: 1},
-		"a hole":               records.All{nil},
-		"a negated hole":       records.Not{},
+		"too deep":                              deep,
+		"too many":                              make(records.All, records.MaxNodes),
+		"too many terms":                        records.Is(records.FieldTag, make([]string, records.MaxTerms+1)...),
+		"an unknown field":                      records.Is("nonsense", "x"),
+		"an unknown existence":                  records.Exists{Field: "data.basic.name"},
+		"a term of a number":                    records.Is(records.FieldHeight, "1"),
+		"a range of a text":                     records.Between{Field: records.FieldName, Min: 0, Max: 1},
+		"a hole":                                records.All{nil},
+		"a negated hole":                        records.Not{},
+		"a range of a score":                    records.Between{Field: records.FieldScore, Min: 0, Max: 1},
+		"a term of a score":                     records.Is(records.FieldScore, "1"),
+		"an existing score":                     records.Exists{Field: records.FieldScore},
+		"an empty prefix":                       records.Prefix{Field: records.FieldRef},
+		"a long prefix":                         records.Prefix{Field: records.FieldRef, Text: strings.Repeat("d", 513)},
+		"a prefix of a name":                    records.Prefix{Field: records.FieldName, Text: "d"},
+		"no word":                               records.Near{Field: records.FieldNameWord},
+		"two words":                             records.Near{Field: records.FieldNameWord, Word: "two words"},
+		"a word in upper case":                  records.Near{Field: records.FieldNameWord, Word: "Word"},
+		"a word with a sign":                    records.Near{Field: records.FieldNameWord, Word: "word!"},
+		"a long word":                           records.Near{Field: records.FieldNameWord, Word: strings.Repeat("w", records.MaxWord+1)},
+		"a word near a name":                    records.Near{Field: records.FieldName, Word: "word"},
+		"likeness to nothing":                   records.Like{Path: "basic.name", Least: records.Contains},
+		"a long likeness":                       records.Like{Path: "basic.name", Text: strings.Repeat("x", records.MaxLike+1), Least: records.Contains},
+		"a likeness that is long in lower case": records.Like{Path: "basic.name", Text: strings.Repeat("Ⱥ", records.MaxLike/3+1), Least: records.Contains},
+		"a long path":                           records.Like{Path: strings.Repeat("p", records.MaxPath+1), Text: "x", Least: records.Contains},
+		"an unknown closeness":                  records.Like{Path: "basic.name", Text: "x", Least: records.Same + 1},
+		"a negative closeness":                  records.Like{Path: "basic.name", Text: "x", Least: -1},
 	}
 	for name, where := range conditions {
 		if _, err := s.Search(ctx, records.Query{Where: where, Limit: 1}); !errors.Is(err, records.ErrInvalid) {
@@ -298,6 +329,18 @@ func testQueryLimits(t *testing.T, s *subject) {
 		"an unknown sort":         {Sort: []records.Sort{{Field: "score"}}, Limit: 1},
 		"a sort by owner":         {Sort: []records.Sort{{Field: records.FieldOwner}}, Limit: 1},
 		"too many levels of sort": {Sort: make([]records.Sort, records.MaxSort+1), Limit: 1},
+		"a sort by leaf":          {Sort: []records.Sort{{Field: records.FieldLeaf}}, Limit: 1},
+		"a count of numbers":      {CountBy: records.FieldHeight, Limit: 1},
+		"a count of scores":       {CountBy: records.FieldScore, Score: points(1, 1), Limit: 1},
+		"a count of words":        {CountBy: records.FieldNameWord, Limit: 1},
+		"two kinds of hits":       {EnvelopeOnly: true, RefsOnly: true, Limit: 1},
+		"no points":               {Score: points(1, 0), Limit: 1},
+		"negative points":         {Score: points(1, -1), Limit: 1},
+		"too many points":         {Score: points(1, records.MaxPoints+1), Limit: 1},
+		"too many points in all":  {Score: points(2, records.MaxPoints/2+1), Limit: 1},
+		"too many parts":          {Score: points(records.MaxScored+1, 1), Limit: 1},
+		"points for nothing":      {Score: []records.Scored{{Points: 1}}, Limit: 1},
+		"points for nonsense":     {Score: []records.Scored{{Where: records.Is("nonsense", "x"), Points: 1}}, Limit: 1},
 	} {
 		if _, err := s.Search(ctx, q); !errors.Is(err, records.ErrInvalid) {
 			t.Errorf("Search with %s = %v, want ErrInvalid", name, err)
@@ -315,6 +358,10 @@ func testQueryLimits(t *testing.T, s *subject) {
 	terms[0] = "one"
 	s.check(records.Query{Where: records.Is(records.FieldName, terms...)})
 	s.check(records.Query{Limit: records.MaxLimit, Offset: 0})
+	s.check(records.Query{Score: points(records.MaxScored, records.MaxPoints/records.MaxScored), Sort: []records.Sort{{Field: records.FieldScore}}})
+	s.check(records.Query{Where: records.Any{records.Prefix{Field: records.FieldRef, Text: strings.Repeat("d", 512)},
+		records.Near{Field: records.FieldNameWord, Word: strings.Repeat("w", records.MaxWord)},
+		records.Like{Path: strings.Repeat("p", records.MaxPath), Text: strings.Repeat("x", records.MaxLike), Least: records.Same}}})
 	if page := s.page(records.Query{Offset: records.MaxWindow - 1, Limit: 1}); page.Total != 1 || len(page.Hits) != 0 || page.Next != "" {
 		t.Errorf("a page behind the end = %+v", page)
 	}

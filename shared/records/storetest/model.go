@@ -3,6 +3,7 @@ package storetest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -19,12 +20,50 @@ type subject struct {
 	model   model
 }
 
-// model maps each DID to what Project says of its document.
+// model maps each DID to what its document holds: for the fields of the envelope and of
+// the access rule by Project, for the others as it was read plainly.
 type model map[string]modelDocument
 
 type modelDocument struct {
 	projection records.Projection
+	plain      plain
 	json       string
+}
+
+// text are the values under a text field.
+func (d modelDocument) text(f records.Field) []string {
+	switch f {
+	case records.FieldDistinct:
+		return []string{records.Key(d.plain.distinct)}
+	case records.FieldNameWord, records.FieldDescriptionWord:
+		return d.plain.words[f]
+	case records.FieldTagWord:
+		var list []string
+		for _, tag := range d.projection.Text(records.FieldTag) {
+			list = append(list, records.Words(tag)...)
+		}
+		return list
+	case records.FieldRef:
+		return d.plain.refs
+	case records.FieldPath:
+		return d.plain.paths
+	case records.FieldCut:
+		return d.plain.cut
+	case records.FieldLeaf:
+		panic("storetest: a leaf is only asked for by what it means")
+	}
+	return d.projection.Text(f)
+}
+
+// has reports whether there is a value under a field.
+func (d modelDocument) has(f records.Field) bool {
+	switch {
+	case f.Numeric():
+		return d.projection.Has(f)
+	case f == records.FieldLeaf:
+		return slices.ContainsFunc(d.plain.leaves, func(l leaf) bool { return l.value != nil })
+	}
+	return len(d.text(f)) > 0
 }
 
 // put stores documents and fails the test unless every one is OK.
@@ -93,36 +132,51 @@ func (m model) set(t *testing.T, did string, kind oip.Kind, doc []byte) {
 	if err != nil {
 		t.Fatalf("project: %v", err)
 	}
-	m[did] = modelDocument{p, string(doc)}
+	m[did] = modelDocument{p, readPlain(kind, doc), string(doc)}
 }
 
 // search returns the DIDs that match, in order.
 func (m model) search(q records.Query) []string {
 	var dids []string
+	scores := make(map[string]int64)
 	for did, d := range m {
-		if holds(q.Where, d.projection) {
-			dids = append(dids, did)
+		if !holds(q.Where, d) {
+			continue
 		}
+		dids = append(dids, did)
+		scores[did] = score(q.Score, d)
 	}
 	slices.SortFunc(dids, func(a, b string) int {
 		for _, s := range q.Order() {
-			if c := compare(s, m[a].projection, m[b].projection); c != 0 {
+			c := 0
+			if s.Field != records.FieldScore {
+				c = compare(s, m[a], m[b])
+			} else if c = cmp.Compare(scores[a], scores[b]); s.Desc {
+				c = -c
+			}
+			if c != 0 {
 				return c
 			}
 		}
 		return 0
 	})
+	if q.Distinct {
+		seen := make(map[string]bool)
+		dids = slices.DeleteFunc(dids, func(did string) bool {
+			again := seen[m[did].plain.distinct]
+			seen[m[did].plain.distinct] = true
+			return again
+		})
+	}
 	return dids
 }
 
-// count returns what a Count must answer, but for the limit on buckets.
-func (m model) count(where records.Cond, by records.Field) []records.Bucket {
+// count returns what a count of these documents must answer, but for the limit on buckets.
+func (m model) count(dids []string, by records.Field) []records.Bucket {
 	counts := make(map[string]int64)
-	for _, d := range m {
-		if holds(where, d.projection) {
-			for _, v := range d.projection.Text(by) {
-				counts[v]++
-			}
+	for _, did := range dids {
+		for _, v := range m[did].text(by) {
+			counts[v]++
 		}
 	}
 	var buckets []records.Bucket
@@ -136,34 +190,44 @@ func (m model) count(where records.Cond, by records.Field) []records.Bucket {
 }
 
 // holds says what each condition means.
-func holds(c records.Cond, p records.Projection) bool {
+func holds(c records.Cond, d modelDocument) bool {
 	switch c := c.(type) {
+	case meant:
+		return c.holds(d.plain)
 	case records.All:
 		for _, part := range c {
-			if !holds(part, p) {
+			if !holds(part, d) {
 				return false
 			}
 		}
 	case records.Any:
-		return slices.ContainsFunc(c, func(part records.Cond) bool { return holds(part, p) })
+		return slices.ContainsFunc(c, func(part records.Cond) bool { return holds(part, d) })
 	case records.Not:
-		return !holds(c.Cond, p)
+		return !holds(c.Cond, d)
 	case records.Term:
 		return slices.ContainsFunc(c.Values, func(v string) bool {
-			return slices.Contains(p.Text(c.Field), records.Key(v))
+			return slices.Contains(d.text(c.Field), records.Key(v))
 		})
 	case records.Between:
-		n, ok := p.Number(c.Field)
+		n, ok := d.projection.Number(c.Field)
 		return ok && c.Min <= n && n <= c.Max
 	case records.Exists:
-		return p.Has(c.Field)
+		return d.has(c.Field)
+	case records.Prefix:
+		return slices.ContainsFunc(d.text(c.Field), func(v string) bool { return strings.HasPrefix(v, c.Text) })
+	case records.Near:
+		return slices.ContainsFunc(d.text(c.Field), func(v string) bool { return mistakes(v, c.Word) <= allowed(c.Word) })
+	case records.Like:
+		return slices.ContainsFunc(d.plain.texts, func(t text) bool {
+			return t.path == c.Path && closeness(t, fold(c.Text)) >= max(c.Least, records.Contains)
+		})
 	}
 	return true
 }
 
 // compare says what one level of an order means.
-func compare(s records.Sort, a, b records.Projection) int {
-	hasA, hasB := a.Has(s.Field), b.Has(s.Field)
+func compare(s records.Sort, a, b modelDocument) int {
+	hasA, hasB := a.has(s.Field), b.has(s.Field)
 	if !hasA || !hasB {
 		switch {
 		case hasA:
@@ -175,15 +239,15 @@ func compare(s records.Sort, a, b records.Projection) int {
 	}
 	var c int
 	if s.Field.Numeric() {
-		x, _ := a.Number(s.Field)
-		y, _ := b.Number(s.Field)
+		x, _ := a.projection.Number(s.Field)
+		y, _ := b.projection.Number(s.Field)
 		c = cmp.Compare(x, y)
 	} else {
 		pick := slices.Min[[]string]
 		if s.Desc {
 			pick = slices.Max[[]string]
 		}
-		c = strings.Compare(pick(a.Text(s.Field)), pick(b.Text(s.Field)))
+		c = strings.Compare(pick(a.text(s.Field)), pick(b.text(s.Field)))
 	}
 	if s.Desc {
 		return -c
@@ -191,7 +255,7 @@ func compare(s records.Sort, a, b records.Projection) int {
 	return c
 }
 
-// check compares store and model on a query, page by page: DIDs, order, total
+// check compares store and model on a query, page by page: DIDs, order, total, counts
 // and documents.
 func (s *subject) check(q records.Query) {
 	s.Helper()
@@ -205,11 +269,10 @@ func (s *subject) check(q records.Query) {
 		if page.Total != int64(len(want)) {
 			s.Fatalf("%+v: total %d, want %d", q, page.Total, len(want))
 		}
+		s.checkCounts(q, page, want)
 		for _, hit := range page.Hits {
 			got = append(got, hit.DID)
-			if doc := s.model[hit.DID]; string(hit.JSON) != doc.json {
-				s.Fatalf("%+v: hit %s is %s, want %s", q, hit.DID, hit.JSON, doc.json)
-			}
+			s.checkHit(q, hit)
 		}
 		if q.After = page.Next; q.After == "" {
 			break
@@ -224,14 +287,59 @@ func (s *subject) check(q records.Query) {
 	}
 }
 
+// checkHit compares what a hit shows of its document.
+func (s *subject) checkHit(q records.Query, hit records.Stored) {
+	s.Helper()
+	doc := s.model[hit.DID]
+	want, refs := doc.json, []string(nil)
+	switch {
+	case q.RefsOnly:
+		want, refs = "", doc.plain.refs
+	case q.EnvelopeOnly:
+		text, err := oip.EnvelopeOnly([]byte(doc.json))
+		if err != nil {
+			s.Fatal(err)
+		}
+		want = string(text)
+	}
+	if string(hit.JSON) != want || q.RefsOnly && hit.JSON != nil {
+		s.Fatalf("%+v: hit %s is %s, want %s", q, hit.DID, hit.JSON, want)
+	}
+	if !slices.Equal(hit.Refs, refs) {
+		s.Fatalf("%+v: hit %s has the references %q, want %q", q, hit.DID, hit.Refs, refs)
+	}
+}
+
+// checkCounts compares the counts of a page that was asked for some.
+func (s *subject) checkCounts(q records.Query, page records.Page, dids []string) {
+	s.Helper()
+	if q.CountBy == "" {
+		return
+	}
+	want := s.model.count(dids, q.CountBy)
+	kept := want[:min(len(want), records.MaxBuckets)]
+	got := page.Counts
+	if got.Total != int64(len(dids)) || !slices.Equal(got.Buckets, kept) || got.Other != int64(len(want)-len(kept)) {
+		s.Fatalf("%+v:\ncounted %+v\nwant %d: %v and %d more", q, got, len(dids), kept, len(want)-len(kept))
+	}
+}
+
 // page is Search that must not fail.
 func (s *subject) page(q records.Query) records.Page {
 	s.Helper()
-	page, err := s.Search(context.Background(), q)
+	page, err := s.Search(context.Background(), bareQuery(q))
 	if err != nil {
 		s.Fatalf("Search(%+v): %v", q, err)
 	}
 	return page
+}
+
+// refuses demands an error of a search.
+func (s *subject) refuses(name string, q records.Query, want error) {
+	s.Helper()
+	if _, err := s.Search(context.Background(), bareQuery(q)); !errors.Is(err, want) {
+		s.Errorf("Search with %s = %v, want %v", name, err, want)
+	}
 }
 
 // dids are the DIDs of a page.

@@ -8,8 +8,9 @@
 //	}
 //
 // Where the right answer follows from what a document holds, the suite compares
-// the store with a plain model: records.Project of every document, a filter and
-// a sort over a Go slice.
+// the store with a plain model: a filter and a sort over a Go slice, over what
+// records.Project says of the envelope and of access, and what is read of the data by
+// encoding/json alone. So it checks package records' words, leaves and likenesses too.
 package storetest
 
 import (
@@ -55,6 +56,15 @@ func Run(t *testing.T, h Harness) {
 		{"LongTerms", testLongTerms},
 		{"FoldedTerms", testFoldedTerms},
 		{"Ranges", testRanges},
+		{"Leaves", testLeaves},
+		{"LeafKinds", testLeafKinds},
+		{"Paths", testPaths},
+		{"Refs", testRefs},
+		{"Cut", testCut},
+		{"Words", testWords},
+		{"ManyNear", testManyNear},
+		{"Like", testLike},
+		{"LongLike", testLongLike},
 		{"Access", testAccess},
 		{"QueryLimits", testQueryLimits},
 		{"EverySort", testEverySort},
@@ -62,9 +72,16 @@ func Run(t *testing.T, h Harness) {
 		{"CursorPages", testCursorPages},
 		{"CursorAmongChanges", testCursorAmongChanges},
 		{"ForeignCursors", testForeignCursors},
+		{"Score", testScore},
+		{"ScoreCursors", testScoreCursors},
+		{"Distinct", testDistinct},
+		{"DistinctMany", testDistinctMany},
+		{"CountBy", testCountBy},
+		{"RefsOnly", testRefsOnly},
 		{"Count", testCount},
 		{"CountManyValues", testCountManyValues},
 		{"Random", testRandom},
+		{"Generated", testGenerated},
 		{"Cancelled", testCancelled},
 		{"Concurrent", testConcurrent},
 		{"Reopen", testReopen},

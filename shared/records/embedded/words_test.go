@@ -1,0 +1,133 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"oipnode/shared/oip"
+	"oipnode/shared/records"
+)
+
+// named is a document with a name.
+func named(n int, name string) change {
+	did := fmt.Sprintf("did:arweave:%043d", n)
+	return change{did: did, kind: oip.KindRecord, fence: 1,
+		json: fmt.Appendf(nil, `{"data":{"basic":{"name":%q}},"oip":{"did":%q}}`, name, did)}
+}
+
+// TestNearWords compares what the search in the dictionary finds with records.Distance to
+// each word: of many lengths and few letters, so that all kinds of mistakes are there.
+func TestNearWords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	alphabets := [][]rune{[]rune("a"), []rune("ab"), []rune("abcdefghij"), []rune("aé日\U00010400"), []rune("日本")}
+	word := func() []rune {
+		letters := make([]rune, 1+rng.IntN(14))
+		if rng.IntN(10) == 0 {
+			letters = make([]rune, 20+rng.IntN(108))
+		}
+		alphabet := alphabets[rng.IntN(len(alphabets))]
+		for i := range letters {
+			letters[i] = alphabet[rng.IntN(len(alphabet))]
+		}
+		return letters
+	}
+	mistaken := func(w []rune) []rune {
+		w = slices.Clone(w)
+		for range rng.IntN(4) {
+			switch at := rng.IntN(len(w)); {
+			case rng.IntN(2) == 0 && at > 0:
+				w[at], w[at-1] = w[at-1], w[at]
+			case rng.IntN(2) == 0:
+				w[at] = 'x'
+			case len(w) > 1:
+				w = slices.Delete(w, at, at+1)
+			}
+		}
+		return w
+	}
+	s := openStore(t, t.TempDir(), Options{})
+	var asked []string
+	var batch []change
+	for i := range 2400 {
+		w := word()
+		name := string(w)
+		if len(asked) < 300 && len(records.Words(name)) == 1 && records.Words(name)[0] == name {
+			asked = append(asked, name)
+		}
+		for range 3 {
+			name += " " + string(mistaken(w))
+		}
+		if batch = append(batch, named(i, name)); len(batch) == 400 {
+			mustWrite(t, s, batch...)
+			batch = nil
+		}
+	}
+	v, err := s.snapshot(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.close()
+	var all []string
+	dict, err := v.reader.FieldDict(engineField(records.FieldNameWord))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		entry, err := dict.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry == nil {
+			break
+		}
+		all = append(all, entry.Term)
+	}
+	found := 0
+	for _, word := range asked {
+		most := records.Typos(word)
+		var want []string
+		for _, w := range all {
+			if records.Distance(word, w, most) <= most {
+				want = append(want, w)
+			}
+		}
+		got, err := newMatcher(context.Background(), v).nearWords(records.Near{Field: records.FieldNameWord, Word: word})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found += len(got); !slices.Equal(got, want) {
+			t.Errorf("near %q are\n %q, want\n %q", word, got, want)
+		}
+	}
+	if found < 2*len(asked) {
+		t.Errorf("%d words are near %d, so the test proves nothing", found, len(asked))
+	}
+}
+
+// TestMayContain compares the look at the bytes with what the texts are.
+func TestMayContain(t *testing.T) {
+	for _, c := range []struct {
+		data, text string
+		want       bool
+	}{
+		{`{"a":"Chicken Soup"}`, "chicken", true},
+		{`{"a":"Chicken Soup"}`, "soup", true},
+		{`{"a":"Chicken Soup"}`, "p", true},
+		{`{"a":"Chicken Soup"}`, "soups", false},
+		{`{"a":"Chicken Soup"}`, "chicken  soup", false},
+		{`{"a":"aab"}`, "ab", true},
+		{`{"a":"ÄPFEL"}`, "äpfel", true},
+		{"{\"a\":\"\u212a\"}", "k", true}, // the sign for Kelvin
+		{`{"a":"é"}`, "k", false},
+		{`{"a":"\u006b"}`, "k", true}, // escaped: nothing is known
+		{"{\"a\":\"\xff\"}", "\ufffd", true},
+		{`{}`, "longer than all of it", false},
+	} {
+		if got := mayContain([]byte(c.data), c.text); got != c.want {
+			t.Errorf("mayContain(%s, %q) = %t", c.data, c.text, got)
+		}
+	}
+}
