@@ -31,8 +31,8 @@ const smallLimit = 100
 // the values that do not.
 var costly = map[string]string{
 	"resolveDepth": "0", "summarizeRecipe": "false", "summarizeTags": "false", "noDuplicates": "false", "selectedOnly": "false", "typeScriptTypes": "false",
-	"search": "", "fieldSearch": "", "exactMatch": "", "didTxRef": "",
-	"exerciseNames": "", "exerciseDIDs": "", "ingredientNames": "", "equipmentRequired": "", "exerciseType": "", "cuisine": "", "model": "",
+	"search": "", "fieldSearch": "",
+	"exerciseNames": "", "exerciseDIDs": "", "ingredientNames": "", "equipmentRequired": "", "cuisine": "", "model": "",
 }
 
 // heavyQuery reports whether a query for a list is one of the heaviest.
