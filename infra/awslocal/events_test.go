@@ -284,7 +284,9 @@ func documents(d *deployment) int64 {
 func TestStopsInTime(t *testing.T) {
 	d := deploy(t)
 	f := d.function("keepdb")
-	f.Timeout = 1500 * time.Millisecond
+	// Enough for a cold start that makes the index on a machine with other things to do.
+	// The gateway never answers, and a request of the cycle waits for longer than that.
+	f.Timeout = 6 * time.Second
 	f.Env = append(f.Env, "ARWEAVE_GATEWAYS=http://"+slowGateway(t))
 	s, err := sandbox.Start(t.Context(), f)
 	if err != nil {
@@ -297,6 +299,10 @@ func TestStopsInTime(t *testing.T) {
 	}
 	if r.Status != sandbox.StatusOK && r.Status != sandbox.StatusError || r.Duration > f.Timeout {
 		t.Errorf("%s after %v: %s", r.Status, r.Duration, r.Payload)
+	}
+	var stopped cycle
+	if r.Status == sandbox.StatusOK && (json.Unmarshal(r.Payload, &stopped) != nil || stopped.Report.Complete) {
+		t.Errorf("a cycle of a gateway that is silent is complete: %s", r.Payload)
 	}
 	// The lease is free: the next one is not skipped.
 	var next cycle

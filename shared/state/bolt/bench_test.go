@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -82,14 +83,35 @@ func puts(from, n int) []state.Op {
 	return ops
 }
 
-// BenchmarkChurn is a store whose rows come and go: 200,000 are alive, and each Commit
-// puts 50 and makes 50 others expire. MiB is the file behind the last Commit; it has to be
-// the same for -benchtime 4000x and 24000x (minutes, since every Commit is synced).
+// BenchmarkChurn is a store whose rows come and go while they are read: 200,000 are alive,
+// and each Commit puts 50 and makes 50 others expire. MiB is the file behind the last
+// Commit; it has to be the same for -benchtime 6000x and 24000x (minutes, since every
+// Commit is synced).
 func BenchmarkChurn(b *testing.B) {
 	const alive, each = 200_000, 50
 	now := time.Unix(1_700_000_000, 0)
 	path := newPath(b)
 	s := openStore(b, path, bolt.Options{Now: func() time.Time { return now }})
+	done, readers := make(chan struct{}), sync.WaitGroup{}
+	for range 4 { // each keeps pages in use that a Commit gives up
+		readers.Go(func() {
+			for from := ""; ; {
+				select {
+				case <-done:
+					return
+				case <-time.After(time.Millisecond):
+				}
+				items, err := s.Range(b.Context(), "space", from, "", 1000)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if from = ""; len(items) == 1000 {
+					from = items[999].Key.ID
+				}
+			}
+		})
+	}
 	for i := 0; b.Loop(); i++ {
 		ops := make([]state.Op, each)
 		for n := range ops {
@@ -109,6 +131,8 @@ func BenchmarkChurn(b *testing.B) {
 			}
 		}
 	}
+	close(done)
+	readers.Wait()
 	file, err := os.Stat(path)
 	if err != nil {
 		b.Fatal(err)
