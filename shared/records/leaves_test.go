@@ -68,10 +68,10 @@ func TestLeaves(t *testing.T) {
 	}
 	// What is written into indexes: a change needs a new version of their formats.
 	for c, want := range map[string]string{
-		term(t, records.Equal("basic.name", "Soup")):     "5VQeVt9hcMgxSqeA",
-		term(t, records.EqualFold("basic.name", "Soup")): "LcNVgYUNAwpk0Snp",
+		term(t, records.Equal("basic.name", "Soup")):                     "5VQeVt9hcMgxSqeA",
+		term(t, records.EqualFold("basic.name", "Soup")):                 "LcNVgYUNAwpk0Snp",
 		term(t, records.EqualNumber("basic.date", math.Copysign(0, -1))): "IbbowIsMTqwlopUC",
-		term(t, records.EqualBool("post.paid", true)):    "_olGWeugbL7e8NOY",
+		term(t, records.EqualBool("post.paid", true)):                    "_olGWeugbL7e8NOY",
 	} {
 		if c != want {
 			t.Errorf("a leaf is %q, want %q", c, want)
