@@ -75,7 +75,7 @@ func TestDistinctInParts(t *testing.T) {
 // order of blocks.
 func TestScoresAnyOrder(t *testing.T) {
 	docs := []uint32{0, 1, scoreBlock - 1, scoreBlock, scoreBlock + 5, 3*scoreBlock - 1, 3 * scoreBlock, 7*scoreBlock + 9}
-	s := &scores{block: 1 << 31, parts: []scoredPart{{roaring.BitmapOf(docs...), 4}, {roaring.BitmapOf(1, scoreBlock, 7*scoreBlock+9), 2}, {roaring.BitmapOf(scoreBlock+5), 1 << 21}}}
+	s := &scores{block: 1 << 31, parts: []scoredPart{{roaring.BitmapOf(docs...), 4}, {roaring.BitmapOf(1, scoreBlock, 7*scoreBlock+9), 2}, {roaring.BitmapOf(scoreBlock + 5), 1 << 21}}}
 	want := map[uint32]int64{1: 6, scoreBlock: 6, 7*scoreBlock + 9: 6, scoreBlock + 5: 4 + 1<<21}
 	descending := slices.Clone(docs)
 	slices.Reverse(descending)
