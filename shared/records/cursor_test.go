@@ -42,6 +42,14 @@ func TestCursorBelongsToItsQuery(t *testing.T) {
 		{Where: records.Between{Field: records.FieldDate, Min: 1, Max: 2}, Sort: byName}, {Where: records.Between{Field: records.FieldDate, Min: 2, Max: 1}, Sort: byName},
 		{Where: records.Between{Field: records.FieldHeight, Min: 1, Max: 2}, Sort: byName},
 		{Sort: []records.Sort{{Field: records.FieldName, Desc: true}}}, {Sort: []records.Sort{{Field: records.FieldVer}}},
+		{Sort: byName, Distinct: true}, {Where: tag, Sort: byName, Distinct: true},
+		{Sort: byName, Score: []records.Scored{{Where: tag, Points: 1}}}, {Sort: byName, Score: []records.Scored{{Where: tag, Points: 2}}},
+		{Sort: byName, Score: []records.Scored{{Where: tag, Points: 1}, {Where: tag, Points: 1}}}, {Where: tag, Sort: byName, Score: []records.Scored{{Where: tag, Points: 1}}},
+		{Where: records.Prefix{Field: records.FieldRef, Text: "a"}, Sort: byName}, {Where: records.Prefix{Field: records.FieldRef, Text: "ab"}, Sort: byName},
+		{Where: records.Near{Field: records.FieldNameWord, Word: "a"}, Sort: byName}, {Where: records.Near{Field: records.FieldTagWord, Word: "a"}, Sort: byName},
+		{Where: records.Near{Field: records.FieldNameWord, Word: "b"}, Sort: byName},
+		{Where: records.Like{Path: "a", Text: "b", Least: records.Contains}, Sort: byName}, {Where: records.Like{Path: "a", Text: "b", Least: records.Same}, Sort: byName},
+		{Where: records.Like{Path: "ab", Text: "b", Least: records.Contains}, Sort: byName}, {Where: records.Like{Path: "a", Text: "c", Least: records.Contains}, Sort: byName},
 	}
 	for i, from := range queries {
 		cursor := records.EncodeCursor(from, []records.SortKey{{Text: "n"}, {Text: "did:arweave:x"}})
@@ -50,6 +58,27 @@ func TestCursorBelongsToItsQuery(t *testing.T) {
 			if _, err := records.DecodeCursor(to); (err == nil) != (i == j) || err != nil && !errors.Is(err, records.ErrCursor) {
 				t.Errorf("the cursor of %+v for %+v: %v", from, to, err)
 			}
+		}
+	}
+}
+
+// TestCursorSurvivesWishes uses a cursor with what does not change which documents follow.
+func TestCursorSurvivesWishes(t *testing.T) {
+	q := records.Query{Where: records.Like{Path: "a", Text: "B"}, Score: []records.Scored{{Where: records.All{}, Points: 1}},
+		Sort: []records.Sort{{Field: records.FieldScore, Desc: true}}}
+	keys := []records.SortKey{{Number: 1}, {Text: "did:arweave:x"}}
+	q.After = records.EncodeCursor(q, keys)
+	for name, change := range map[string]func(q *records.Query){
+		"a limit":           func(q *records.Query) { q.Limit = 7 },
+		"the envelope only": func(q *records.Query) { q.EnvelopeOnly = true },
+		"references only":   func(q *records.Query) { q.RefsOnly = true },
+		"counts":            func(q *records.Query) { q.CountBy = records.FieldTag },
+		"another case":      func(q *records.Query) { q.Where = records.Like{Path: "a", Text: "b"} },
+	} {
+		other := q
+		change(&other)
+		if got, err := records.DecodeCursor(other); err != nil || !reflect.DeepEqual(got, keys) {
+			t.Errorf("with %s: %v, %v", name, got, err)
 		}
 	}
 }

@@ -66,19 +66,34 @@ func FuzzProject(f *testing.F) {
 	})
 }
 
+// mostValues is how many values a field may have.
+func mostValues(f records.Field) int {
+	switch f {
+	case records.FieldLeaf, records.FieldPath:
+		return 2 * records.MaxLeaves
+	case records.FieldRef:
+		return records.MaxLeaves
+	case records.FieldNameWord, records.FieldDescriptionWord, records.FieldTagWord:
+		return 8192
+	}
+	return records.MaxValues
+}
+
 // checkProjection holds for every projection.
 func checkProjection(t *testing.T, p records.Projection) {
 	t.Helper()
 	seen := map[records.Field]bool{}
 	for _, v := range p.Texts {
-		if seen[v.Field] || !v.Field.Known() || v.Field.Numeric() || len(v.Values) == 0 || len(v.Values) > records.MaxValues {
+		if seen[v.Field] || !v.Field.Known() || v.Field.Numeric() || len(v.Values) == 0 || len(v.Values) > mostValues(v.Field) {
 			t.Fatalf("field %q has %d values (seen %t)", v.Field, len(v.Values), seen[v.Field])
 		}
 		seen[v.Field] = true
-		for i, s := range v.Values {
-			if s == "" || len(s) > records.MaxKeyBytes+16 || !utf8.ValidString(s) || slices.Contains(v.Values[:i], s) {
+		once := map[string]bool{}
+		for _, s := range v.Values {
+			if s == "" || len(s) > records.MaxKeyBytes+16 || !utf8.ValidString(s) || once[s] {
 				t.Fatalf("field %q has the value %q", v.Field, s)
 			}
+			once[s] = true
 		}
 	}
 	for _, n := range p.Numbers {
@@ -86,6 +101,17 @@ func checkProjection(t *testing.T, p records.Projection) {
 			t.Fatalf("field %q has %d", n.Field, n.Value)
 		}
 		seen[n.Field] = true
+	}
+	if len(p.Lines) > records.MaxLines {
+		t.Fatalf("%d lines", len(p.Lines))
+	}
+	for _, line := range p.Lines {
+		if len(line) > records.MaxPath+1+1024 || !utf8.ValidString(line) {
+			t.Fatalf("the line %q", line)
+		}
+	}
+	if n := len(p.Text(records.FieldDistinct)); n != 1 {
+		t.Fatalf("%d marks of what is distinct", n)
 	}
 	if access := p.Text(records.FieldAccess); len(access) != 1 || !slices.Contains([]string{records.AccessPublic, records.AccessPrivate,
 		records.AccessShared, records.AccessOrganization, records.AccessEncrypted}, access[0]) {

@@ -72,7 +72,9 @@ func leafTerm(kind byte, path, value string) string {
 	b := make([]byte, 0, 128)
 	b = append(append(append(b, kind), path...), 0)
 	sum := sha256.Sum256(append(b, value...))
-	return base64.RawURLEncoding.EncodeToString(sum[:12])
+	var text [16]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:12])
+	return string(text[:])
 }
 
 // refTerm is a DID at a path as FieldRef holds it: the DID in front, so that all that
@@ -118,7 +120,9 @@ type leaves struct {
 	path  []byte
 	names int
 	left  int
-	// visit takes a leaf as it stands; path is valid until it returns.
+	// last is the path of the last leaf: all of a list have the same.
+	last string
+	// visit takes a leaf as it stands.
 	visit func(path string, raw []byte)
 	// cut is set when something lay beyond the bounds.
 	cut bool
@@ -152,14 +156,19 @@ func (l *leaves) value(raw []byte) {
 		l.cut = true
 	default:
 		l.left--
-		l.visit(string(l.path), raw)
+		if string(l.path) != l.last {
+			l.last = string(l.path)
+		}
+		l.visit(l.last, raw)
 	}
 }
 
 // projectLeaves fills FieldLeaf, FieldRef, FieldPath and the Lines.
 func (p *Projection) projectLeaves(data []byte) (cut bool) {
-	var terms, refs, paths []string
-	l := &leaves{left: MaxLeaves}
+	var refs []string
+	terms, paths := make([]string, 0, 32), make([]string, 0, 16)
+	p.Lines = make([]string, 0, 16)
+	l := &leaves{left: MaxLeaves, path: make([]byte, 0, 64)}
 	l.visit = func(path string, raw []byte) {
 		head := twoNames(path)
 		if one, _, two := strings.Cut(head, "."); two {
@@ -211,6 +220,9 @@ func twoNames(path string) string {
 
 // distinct leaves out what came before; the order stays.
 func distinct(values []string) []string {
+	if len(values) < 2 {
+		return values
+	}
 	seen := make(map[string]bool, len(values))
 	return slices.DeleteFunc(values, func(v string) bool {
 		again := seen[v]
@@ -234,6 +246,10 @@ const (
 
 // addLines adds the lines of a folded text.
 func (p *Projection) addLines(path, text string, cut *bool) {
+	if len(p.Lines) < MaxLines && len(text)+2 <= lineBytes { // as nearly all are
+		p.Lines = append(p.Lines, path+"\x00\x02"+text+"\x03")
+		return
+	}
 	body := string(textBegin) + text + string(textEnd)
 	for {
 		if len(p.Lines) == MaxLines {

@@ -60,41 +60,52 @@ func TestProject(t *testing.T) {
 				records.FieldHeight: "1600000", records.FieldIndexedAt: "1767225600250", records.FieldDate: "1713783811",
 				records.FieldName: "My Article", records.FieldNameFolded: "my article", records.FieldVer: "0.8.0", records.FieldStorage: "arweave",
 				records.FieldTemplateID: "B|P|M", records.FieldTemplateName: "basic|post", records.FieldTag: "b|a",
-				records.FieldAccess: "public", records.FieldOwner: "key"}},
+				records.FieldAccess: "public", records.FieldOwner: "key", records.FieldDistinct: "nMy Article",
+				records.FieldNameWord: "my|article", records.FieldDescriptionWord: "x", records.FieldTagWord: "b|a",
+				records.FieldPath: "basic|basic.name|basic.description|basic.date|basic.tagItems|post|post.webUrl"}},
 		{"a pending delete message", oip.KindRecord, `{"delete":{"didTx":"did:arweave:y"}}`,
 			`{"did":"did:arweave:x","recordType":"delete","inArweaveBlock":null,"deleteMessage":true,"hidden":false}`,
 			map[records.Field]string{records.FieldDID: "did:arweave:x", records.FieldKind: "record", records.FieldRecordType: "delete",
-				records.FieldRecordTypeExact: "delete", records.FieldStorage: "arweave", records.FieldDeleteMessage: "true", records.FieldAccess: "public"}},
+				records.FieldRecordTypeExact: "delete", records.FieldStorage: "arweave", records.FieldDeleteMessage: "true", records.FieldAccess: "public",
+				records.FieldDistinct: "ddid:arweave:x", records.FieldPath: "delete|delete.didTx", records.FieldRef: "did:arweave:y\x00delete.didTx"}},
 		{"a template", oip.KindTemplate, `{"TxId":"x","template":"Basic","fields":"{}"}`, `{"did":"did:arweave:x","hidden":true}`,
 			map[records.Field]string{records.FieldDID: "did:arweave:x", records.FieldKind: "template", records.FieldStorage: "arweave",
-				records.FieldName: "Basic", records.FieldNameFolded: "basic", records.FieldHidden: "true", records.FieldAccess: "public"}},
+				records.FieldName: "Basic", records.FieldNameFolded: "basic", records.FieldHidden: "true", records.FieldAccess: "public",
+				records.FieldDistinct: "ddid:arweave:x", records.FieldNameWord: "basic", records.FieldPath: "TxId|template|fields"}},
 		{"a registration", oip.KindCreator, `{"creatorHandle":"Ann07","handle":"Ann","name":"Ann B","basic":{"name":"no"}}`, `{"did":"did:arweave:x"}`,
 			map[records.Field]string{records.FieldDID: "did:arweave:x", records.FieldKind: "creator", records.FieldStorage: "arweave",
-				records.FieldName: "Ann07|Ann", records.FieldNameFolded: "ann07|ann", records.FieldAccess: "public"}},
+				records.FieldName: "Ann07|Ann", records.FieldNameFolded: "ann07|ann", records.FieldAccess: "public",
+				records.FieldDistinct: "nno", records.FieldNameWord: "ann07|ann", records.FieldPath: "creatorHandle|handle|name|basic|basic.name"}},
 		{"an organization", oip.KindOrganization, `{"orgHandle":"guild7","handle":"guild7"}`, `{"did":"did:arweave:x"}`,
 			map[records.Field]string{records.FieldDID: "did:arweave:x", records.FieldKind: "organization", records.FieldStorage: "arweave",
-				records.FieldName: "guild7", records.FieldNameFolded: "guild7", records.FieldAccess: "public"}},
+				records.FieldName: "guild7", records.FieldNameFolded: "guild7", records.FieldAccess: "public",
+				records.FieldDistinct: "ddid:arweave:x", records.FieldNameWord: "guild7", records.FieldPath: "orgHandle|handle"}},
 		{"a GUN record without a map of templates", oip.KindRecord, `{"basic":{"name":"n"},"Workout":{}}`,
 			`{"did":"did:gun:0123456789ab:local:id","storage":"elsewhere"}`,
 			map[records.Field]string{records.FieldDID: "did:gun:0123456789ab:local:id", records.FieldKind: "record", records.FieldStorage: "gun",
 				records.FieldName: "n", records.FieldNameFolded: "n", records.FieldTemplateName: "basic|workout",
-				records.FieldAccess: "public", records.FieldOwner: "soul:0123456789ab"}},
+				records.FieldAccess: "public", records.FieldOwner: "soul:0123456789ab",
+				records.FieldDistinct: "nn", records.FieldNameWord: "n", records.FieldPath: "basic|basic.name"}},
 		{"values of other shapes", oip.KindRecord, `{"basic":{"name":7,"date":"soon","tagItems":{"a":"b"}},"Basic":{"name":"no"}}`,
 			`{"did":"did:arweave:x","recordType":["post"],"ver":0.8,"inArweaveBlock":true,"indexedAt":1700000000,"templates":{"basic":3},
 			 "missingTemplates":"M","deleteMessage":"true","hidden":1,"creator":{"creatorHandle":null,"publicKey":{}},"Creator":{"creatorHandle":"no"}}`,
 			map[records.Field]string{records.FieldDID: "did:arweave:x", records.FieldKind: "record", records.FieldStorage: "arweave",
-				records.FieldTemplateName: "basic", records.FieldTemplateID: "M", records.FieldAccess: "public"}},
+				records.FieldTemplateName: "basic", records.FieldTemplateID: "M", records.FieldAccess: "public",
+				records.FieldDistinct: "ddid:arweave:x", records.FieldPath: "basic|basic.name|basic.date|basic.tagItems|Basic|Basic.name"}},
 		{"one tag that is no list", oip.KindRecord, `{"basic":{"tagItems":"single"}}`, `{"did":"did:arweave:x","templates":{}}`,
 			map[records.Field]string{records.FieldDID: "did:arweave:x", records.FieldKind: "record", records.FieldStorage: "arweave",
-				records.FieldTag: "single", records.FieldAccess: "public"}},
+				records.FieldTag: "single", records.FieldAccess: "public", records.FieldDistinct: "ddid:arweave:x", records.FieldTagWord: "single", records.FieldPath: "basic|basic.tagItems"}},
 		{"escapes, white space and odd elements", oip.KindRecord,
 			" { \"ba\\u0073ic\" :\n{ \"name\" : \"a\\\"b\\\\\\u00e9\\ud83d\\ude00\\ud800\" , \"tagItems\" : [ 1 , \"]\" , [\"no\"] , null , \"}\" ] } } ", `{"did":"did:arweave:x","templates":null}`,
 			map[records.Field]string{records.FieldDID: "did:arweave:x", records.FieldKind: "record", records.FieldStorage: "arweave",
-				records.FieldName: "a\"b\\é😀\uFFFD", records.FieldNameFolded: "a\"b\\é😀\uFFFD", records.FieldTag: "]|}", records.FieldAccess: "public"}},
+				records.FieldName: "a\"b\\é😀\uFFFD", records.FieldNameFolded: "a\"b\\é😀\uFFFD", records.FieldTag: "]|}", records.FieldAccess: "public",
+				records.FieldDistinct: "na\"b\\é😀\uFFFD", records.FieldNameWord: "a|b|é", records.FieldPath: "basic|basic.name|basic.tagItems"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if got := values(project(t, c.kind, c.data, c.oip)); !maps.Equal(got, c.want) {
+			got := values(project(t, c.kind, c.data, c.oip))
+			delete(got, records.FieldLeaf) // hashes: TestLeaves
+			if !maps.Equal(got, c.want) {
 				t.Errorf("got  %v\nwant %v", got, c.want)
 			}
 		})
@@ -141,6 +152,23 @@ func TestProjectBounds(t *testing.T) {
 	} {
 		if got := p.Text(f); !slices.Equal(got, want) {
 			t.Errorf("%s has %d values, want %d", f, len(got), len(want))
+		}
+	}
+}
+
+// TestProjectSchedule takes the day of a workoutSchedule before that of a mealPlan.
+func TestProjectSchedule(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"workoutSchedule":{"scheduled_date":1700000000}}`:                                "1700000000",
+		`{"mealPlan":{"meal_date":"1700000001"}}`:                                          "1700000001",
+		`{"mealPlan":{"meal_date":2},"workoutSchedule":{"scheduled_date":1}}`:              "1",
+		`{"mealPlan":{"meal_date":2},"workoutSchedule":{"day":1}}`:                         "2",
+		`{"workoutSchedule":{"meal_date":1},"mealPlan":{"scheduled_date":2}}`:              "",
+		`{"workoutSchedule":[{"scheduled_date":1}],"mealPlan":"x"}`:                        "",
+		`{"workoutSchedule":{"scheduled_date":"Monday"},"basic":{"date":5,"meal_date":6}}`: "",
+	} {
+		if got := values(project(t, oip.KindRecord, data, someEnvelope))[records.FieldSchedule]; got != want {
+			t.Errorf("%s is on %q, want %q", data, got, want)
 		}
 	}
 }

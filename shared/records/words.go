@@ -1,6 +1,7 @@
 package records
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -44,17 +45,33 @@ func isLetterOrDigit(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigi
 
 // addWords puts the words of texts under a field, each once.
 func (p *Projection) addWords(f Field, texts []string) (cut bool) {
-	var list []string
-	seen := make(map[string]bool)
-	count := 0
+	const few = 16 // words that are compared one by one
+	var (
+		list  []string
+		seen  map[string]bool
+		count int
+	)
+	known := func(word string) bool {
+		if len(list) < few {
+			return slices.Contains(list, word)
+		}
+		if seen == nil {
+			seen = make(map[string]bool, 2*few)
+			for _, w := range list {
+				seen[w] = true
+			}
+		}
+		again := seen[word]
+		seen[word] = true
+		return again
+	}
 	for _, text := range texts {
 		eachWord(text, func(word string) bool {
 			if count++; count > maxWords {
 				cut = true
 				return false
 			}
-			if !seen[word] {
-				seen[word] = true
+			if !known(word) {
 				list = append(list, word)
 			}
 			return true

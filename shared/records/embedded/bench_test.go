@@ -107,6 +107,12 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	visible := records.All{records.Is(records.FieldAccess, records.AccessPublic), records.Not{Cond: records.Is(records.FieldDeleteMessage, "true")}}
 	newest := []records.Sort{{Field: records.FieldHeight, Desc: true}}
+	word := func(f records.Field) records.Cond { return records.Near{Field: f, Word: "artcile"} }
+	words := records.Any{word(records.FieldNameWord), word(records.FieldDescriptionWord), word(records.FieldTagWord)}
+	like := func(least records.Closeness) records.Cond {
+		return records.Like{Path: "post.webUrl", Text: "COM/4999", Least: least}
+	}
+	best := append([]records.Sort{{Field: records.FieldScore, Desc: true}}, newest...)
 	for name, q := range map[string]records.Query{
 		"newest":   {Where: visible, Sort: newest, Limit: 20},
 		"tag":      {Where: append(visible, records.Is(records.FieldTag, "tag7")), Sort: newest, Limit: 20},
@@ -114,6 +120,13 @@ func BenchmarkSearch(b *testing.B) {
 		"dates":    {Where: append(visible, records.Between{Field: records.FieldDate, Min: 1700010000, Max: 1700020000}), Sort: newest, Limit: 20},
 		"byDID":    {Where: records.Is(records.FieldDID, article(7).did), Limit: 1},
 		"deepPage": {Where: visible, Sort: newest, Offset: 9000, Limit: 20},
+		"distinct": {Where: visible, Sort: newest, Limit: 20, Distinct: true},
+		"refsOnly": {Where: visible, Sort: newest, Limit: 1000, RefsOnly: true},
+		"equal":    {Where: append(visible, records.EqualFold("post.bylineWriter", "Someone")), Sort: newest, Limit: 20},
+		"words": {Where: append(visible, words), Sort: best, Limit: 20, Score: []records.Scored{{Where: word(records.FieldNameWord), Points: 3},
+			{Where: word(records.FieldDescriptionWord), Points: 2}, {Where: word(records.FieldTagWord), Points: 1}}},
+		"like": {Where: append(visible, like(records.Contains)), Sort: best, Limit: 20, Score: []records.Scored{{Where: like(records.Contains), Points: 1},
+			{Where: like(records.WholeWord), Points: 1}, {Where: like(records.Same), Points: 1}}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

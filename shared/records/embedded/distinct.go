@@ -15,9 +15,10 @@ const distinctGroup = 8192
 
 // distinct returns, of all matches with the same FieldDistinct, only the first in the
 // order. Memory is a few bits for each match: most names come once, and these are told
-// by a hash; the others are compared in parts, each with all documents of its names.
-func (m *matcher) distinct(matches *roaring.Bitmap, order []records.Sort, given *scores) (*roaring.Bitmap, error) {
-	parts, err := m.repeated(matches)
+// by a hash; the others are compared in parts of about size documents, each with all
+// documents of its names.
+func (m *matcher) distinct(matches *roaring.Bitmap, order []records.Sort, given *scores, size int) (*roaring.Bitmap, error) {
+	parts, err := m.repeated(matches, size)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (m *matcher) eachName(docs *roaring.Bitmap, seed maphash.Seed, visit func(d
 
 // repeated returns the matches whose name may come twice, in parts: all with the same
 // name are in the same one.
-func (m *matcher) repeated(matches *roaring.Bitmap) ([]*roaring.Bitmap, error) {
+func (m *matcher) repeated(matches *roaring.Bitmap, size int) ([]*roaring.Bitmap, error) {
 	// Eight bits for each match: of the names that come once about one in eight is taken
 	// for a repeated one, which costs a comparison and nothing else.
 	mask := uint64(1)<<bits.Len64(8*matches.GetCardinality()|64) - 1
@@ -74,7 +75,7 @@ func (m *matcher) repeated(matches *roaring.Bitmap) ([]*roaring.Bitmap, error) {
 	if err != nil || repeats == 0 {
 		return nil, err
 	}
-	parts := make([]*roaring.Bitmap, 1+2*repeats/distinctGroup)
+	parts := make([]*roaring.Bitmap, 1+2*repeats/size)
 	for i := range parts {
 		parts[i] = roaring.New()
 	}

@@ -169,8 +169,14 @@ type terms struct {
 func newTerms(name string, values []string, options index.FieldIndexingOptions) terms {
 	freqs := make(index.TokenFrequencies, len(values))
 	tokens := make([]index.TokenFreq, len(values))
+	size := 0
+	for _, v := range values {
+		size += len(v)
+	}
+	all := make([]byte, 0, size)
 	for i, v := range values {
-		tokens[i].Term = []byte(v)
+		all = append(all, v...)
+		tokens[i].Term = all[len(all)-len(v):]
 		tokens[i].SetFrequency(1) // a term of frequency 1 in one document takes no list in the index
 		freqs[v] = &tokens[i]
 	}

@@ -97,33 +97,28 @@ func (m *matcher) readLikes(c records.Like, docs *roaring.Bitmap, known *liked) 
 
 // closest is how close the closest text of a document comes. The text of c is folded.
 func closest(c records.Like, doc []byte) (records.Closeness, error) {
+	if !mayContain(doc, c.Text) {
+		return records.Unlike, nil
+	}
 	data, _, err := records.Parts(doc)
 	best := records.Unlike
-	if err != nil || !mayContain(data, c.Text) {
-		return best, err
-	}
 	for _, line := range records.Lines(data) {
 		best = max(best, c.Compare(line))
 	}
-	return best, nil
+	return best, err
 }
 
 // mayContain reports false only if no string of a JSON text has a folded text in it. It
 // looks at the bytes as they stand, which costs a fraction of reading the strings.
 func mayContain(data []byte, text string) bool {
-	if bytes.IndexByte(data, '\\') >= 0 {
-		return true // something is not written as it is
-	}
-	ascii := true
 	for _, b := range data {
-		if b >= utf8.RuneSelf {
-			ascii = false
-			break
+		if b == '\\' {
+			return true // something is not written as it is
 		}
-	}
-	if !ascii {
-		// Lower case may be ASCII where the letter is not.
-		return !utf8.Valid(data) || strings.Contains(strings.ToLower(string(data)), text)
+		if b >= utf8.RuneSelf {
+			// Lower case may be ASCII where the letter is not.
+			return bytes.IndexByte(data, '\\') >= 0 || !utf8.Valid(data) || strings.Contains(strings.ToLower(string(data)), text)
+		}
 	}
 	first, rest := text[0], text[1:]
 	for i := 0; i+len(text) <= len(data); i++ {

@@ -135,7 +135,7 @@ func (s *Store) search(ctx context.Context, v *view, q records.Query, after []re
 		}
 	}
 	if q.Distinct {
-		if matches, err = m.distinct(matches, order, given); err != nil {
+		if matches, err = m.distinct(matches, order, given, distinctGroup); err != nil {
 			return records.Page{}, err
 		}
 	}

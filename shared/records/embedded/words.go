@@ -1,11 +1,11 @@
 package embedded
 
 import (
-	"strings"
-	"unicode/utf8"
+	"fmt"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	index "github.com/blevesearch/bleve_index_api"
+	"github.com/blevesearch/bleve/v2/index/scorch"
 
 	"oipnode/shared/records"
 )
@@ -65,45 +65,38 @@ func (m *matcher) near(c records.Near, base *roaring.Bitmap) (*roaring.Bitmap, e
 	return roaring.And(found, base), nil
 }
 
-// nearWords are the words of the field that a Near holds for. For a word in ASCII the
-// dictionary is searched with an automaton, which leaves out whole branches of it and is
-// some fifty times as fast; of other words vellum's automaton loses some that are near.
-// records.Distance has the last word.
+// nearWords are the words of the field that a Near holds for.
 func (m *matcher) nearWords(c records.Near) ([]string, error) {
 	most := records.Typos(c.Word)
 	if most == 0 {
 		return []string{c.Word}, nil
 	}
-	dict, err := m.around(c, most)
-	if err != nil {
-		return nil, err
+	snapshot, ok := m.reader.(*scorch.IndexSnapshot)
+	if !ok {
+		return nil, fmt.Errorf("the index reads as %T", m.reader)
 	}
-	defer dict.Close()
-	letters := utf8.RuneCountInString(c.Word)
+	near := newNearAutomaton(c.Word, most)
 	var words []string
-	for {
-		word, err := dict.Next()
-		if word == nil || err != nil {
-			return words, err
-		}
-		if err := m.step(); err != nil {
+	for _, part := range snapshot.Segments() {
+		dict, err := part.Segment().Dictionary(engineField(c.Field))
+		if err != nil {
 			return nil, err
 		}
-		if n := utf8.RuneCountInString(word.Term); n-letters > most || letters-n > most {
-			continue
-		}
-		if records.Distance(c.Word, word.Term, most) <= most {
+		found := dict.AutomatonIterator(near, nil, nil)
+		for {
+			word, err := found.Next()
+			if err == nil {
+				err = m.step()
+			}
+			if err != nil {
+				return nil, err
+			}
+			if word == nil {
+				break
+			}
 			words = append(words, word.Term)
 		}
 	}
-}
-
-// around goes through the words that may be near, in the order of the dictionary.
-func (m *matcher) around(c records.Near, most int) (index.FieldDict, error) {
-	fuzzy, ok := m.reader.(index.IndexReaderFuzzy)
-	ascii := strings.IndexFunc(c.Word, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
-	if ok && ascii {
-		return fuzzy.FieldDictFuzzy(engineField(c.Field), c.Word, most, "")
-	}
-	return m.reader.FieldDict(engineField(c.Field))
+	slices.Sort(words)
+	return slices.Compact(words), nil
 }

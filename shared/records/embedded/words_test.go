@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
@@ -105,6 +106,29 @@ func TestNearWords(t *testing.T) {
 	if found < 2*len(asked) {
 		t.Errorf("%d words are near %d, so the test proves nothing", found, len(asked))
 	}
+}
+
+// FuzzNearAutomaton compares the automaton with records.Distance.
+func FuzzNearAutomaton(f *testing.F) {
+	for _, pair := range [][2]string{{"ca", "abc"}, {"chicken", "hcikcen"}, {"日日本本日本本本日日日", "日日本日本本本日日"}, {"éééééé", "éé\u0301éé"}, {"abcdef", ""}, {"a", "\xff"}} {
+		f.Add(pair[0], pair[1])
+	}
+	f.Fuzz(func(t *testing.T, word, other string) {
+		if len(word) > records.MaxWord || len(other) > 2*records.MaxWord || !utf8.ValidString(word) {
+			return
+		}
+		for most := 1; most <= 2; most++ {
+			a := newNearAutomaton(word, most)
+			state := a.Start()
+			for i := range len(other) {
+				state = a.Accept(state, other[i])
+			}
+			want := utf8.ValidString(other) && records.Distance(word, other, most) <= most
+			if got := a.CanMatch(state) && a.IsMatch(state); got != want {
+				t.Fatalf("%q is near %q within %d: %t", other, word, most, got)
+			}
+		}
+	})
 }
 
 // TestMayContain compares the look at the bytes with what the texts are.
