@@ -43,8 +43,8 @@ func TestWithComment(t *testing.T) {
 	}
 }
 
-// meal is a recipe of these ingredients and comments, lists in JSON.
-func meal(ingredients, comments string) string {
+// mealOf is a recipe of these ingredients and comments, lists in JSON.
+func mealOf(ingredients, comments string) string {
 	return fmt.Sprintf(`{"basic":{"name":"meal"},"recipe":{"ingredient":%s,"ingredient_amount":[1,2],"ingredient_comment":%s}}`, ingredients, comments)
 }
 
@@ -69,7 +69,7 @@ func TestResolveRecipe(t *testing.T) {
 		{`[null,` + did("oil") + `]`, `["a","hot"]`, `[null,"olive oil, hot"]`, `["olive oil, hot"]`},
 	} {
 		id := fmt.Sprint("meal-", i)
-		w.put(gunRecord(t, id, "recipe", meal(c.ingredients, c.comments)))
+		w.put(gunRecord(t, id, "recipe", mealOf(c.ingredients, c.comments)))
 		w.weave("plan-" + id + ":" + id)
 		for _, hide := range []string{"false", "true"} {
 			want, comments := c.want, c.comments
