@@ -41,6 +41,7 @@ type recordsRequest struct {
 	sort           sorting
 	paging         paging
 	shape          shape
+	resolve        resolving
 }
 
 // params is the table of the route's parameters.
@@ -73,7 +74,7 @@ func (q *recordsRequest) params() []param {
 		{"summarizeRecipe", truth(&q.summarize), "whether recipes carry the nutrients of their ingredients, in all and per serving"},
 		{"sortBy", sortKind(&q.sort), "the order; by DID where that leaves a tie"},
 		{"forceRefresh", truth(&q.force), "whether the answer is made anew, past every cache"},
-	}, q.tagSummary.params(), q.paging.params(20), q.shape.params())
+	}, q.tagSummary.params(), q.paging.params(20), q.resolve.params(), q.shape.params())
 }
 
 // scheduledTypes are the types whose date is not basic.date.
@@ -279,6 +280,9 @@ func (s *server) records(ctx context.Context, r *http.Request) (answer, error) {
 	}
 	documents, err := q.shaped(found.page.Hits, told)
 	if err != nil {
+		return answer{}, err
+	}
+	if documents, err = s.resolved(ctx, base, &q, found.page.Hits, documents); err != nil {
 		return answer{}, err
 	}
 	progress, err := s.progressText(ctx)
