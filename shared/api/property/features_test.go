@@ -210,7 +210,7 @@ var sortFields = map[string]field{
 // question makes a random one.
 func (w *world) question() *question {
 	q := &question{params: make(url.Values), limit: 20, page: 1, order: newest, scores: make(map[string]func(*sight, *fact) float64), desc: true}
-	for _, f := range slices.Concat(features, scored) {
+	for _, f := range slices.Concat(features, scored, resolution) {
 		often := f.often
 		if f.filters { // so that something is left
 			often *= 2
