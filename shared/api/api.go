@@ -31,6 +31,7 @@ import (
 	"oipnode/shared/records"
 	"oipnode/shared/relay"
 	"oipnode/shared/state"
+	"oipnode/shared/summary"
 	"oipnode/shared/voice"
 )
 
@@ -118,8 +119,10 @@ type server struct {
 	opt           Options
 	organizations *access.Organizations
 	progress      progress
+	summaries     *summary.Reader // nil when there is no shared summary
 	epoch         *epoch.Reader
 	answers       *cache.Cache
+	packer        *packer      // nil compresses nothing
 	kept          atomic.Int64 // the epoch of answers
 	caches        []clearable
 	told          functionsRead
@@ -134,7 +137,12 @@ func New(o Options) http.Handler {
 	o = o.withDefaults()
 	s := &server{
 		opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log), epoch: epoch.NewReader(o.State, o.Now),
-		answers: cache.New(cache.Options{Bytes: o.CacheBytes, Life: o.CacheLife, Now: o.Now}),
+		answers: cache.New(cache.Options{Bytes: o.CacheBytes, Life: o.CacheLife, Now: o.Now}), packer: newPacker(),
+	}
+	if o.RefreshCycles > 0 {
+		s.summaries = summary.NewReader(summary.Refresher{
+			Records: summary.Opened(o.Records), State: o.State, Every: o.RefreshCycles, Now: o.Now,
+		}, o.Log)
 	}
 	s.caches = []clearable{processed{o.State}, answersCache{s}}
 	if s.answers != nil {

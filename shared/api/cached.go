@@ -18,7 +18,8 @@ const maxCachedQuery = 8 << 10
 
 // cached serves an endpoint whose answer depends on the query string and the caller only,
 // out of the cache if it can. Identical requests that come at a time make one answer.
-// forceRefresh=true makes a new one, which others get from then on.
+// forceRefresh=true makes one past every cache, which is kept for nobody: no other
+// request may be answered with it, and the next of its own kind asks for a new one.
 //
 // The key holds everything that the answer depends on: the route, the query, who asks and
 // of which organizations the caller is, and the epoch. Whatever cannot be known for sure
@@ -45,9 +46,9 @@ func (s *server) cached(route string, e endpoint) endpoint {
 			return answer{}, err
 		}
 		if force {
-			s.organizations.Forget()
+			s.forced(ctx, viewer)
 		}
-		if s.answers == nil || len(r.URL.RawQuery) > maxCachedQuery {
+		if s.answers == nil || force || len(r.URL.RawQuery) > maxCachedQuery {
 			return of(made(ctx))
 		}
 		epoch, settled, err := s.epoch.Now(ctx)
@@ -62,22 +63,43 @@ func (s *server) cached(route string, e endpoint) endpoint {
 		if err != nil {
 			return answer{}, err
 		}
-		if kept, ok := s.answers.Get(key); ok && !force {
+		kept, ok := s.answers.Get(key)
+		if ok {
 			s.opt.Metrics.Add(metrics.CacheHits, 1)
-			return of(kept, nil)
+		} else {
+			s.opt.Metrics.Add(metrics.CacheMisses, 1)
+			kept, err = s.answers.Make(ctx, key, s.opt.Timeout, func(ctx context.Context) ([]byte, error) {
+				kept, err := made(ctx)
+				if err == nil && settled {
+					s.answers.Put(key, kept)
+				}
+				return kept, err
+			})
 		}
-		s.opt.Metrics.Add(metrics.CacheMisses, 1)
-		anew := func(ctx context.Context) ([]byte, error) {
-			kept, err := made(ctx)
-			if err == nil && settled {
-				s.answers.Put(key, kept)
-			}
-			return kept, err
+		a, err := of(kept, err)
+		if err == nil && acceptsGzip(r.Header) {
+			a.packed, a.tried = s.packedOf(ctx, key, kept, ok || settled), true
 		}
-		if force {
-			return of(anew(ctx))
-		}
-		return of(s.answers.Make(ctx, key, s.opt.Timeout, anew))
+		return a, err
+	}
+}
+
+// forced does what forceRefresh asks for besides the answer itself: what this caller is a
+// member of is read anew, and so is the shared summary, unless that was done just now or
+// is being done. The answer does not need the summary, so that one that fails is logged.
+//
+// Anybody may force. For an anonymous caller it costs what any query costs that nobody
+// has asked before, and in all one summary a second: memberships are read anew for who has
+// some only.
+func (s *server) forced(ctx context.Context, viewer access.Viewer) {
+	if viewer.Authenticated {
+		s.organizations.Forget()
+	}
+	if s.summaries == nil || s.opt.Memory.Shedding() {
+		return
+	}
+	if err := s.summaries.Renew(ctx); err != nil {
+		s.opt.Log.WarnContext(ctx, "refresh the shared summary", "error", err)
 	}
 }
 

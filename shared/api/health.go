@@ -101,12 +101,14 @@ func (s *server) health(ctx context.Context, _ *http.Request) (answer, error) {
 type keepdbRequest struct {
 	limit int
 	after string
+	force bool
 }
 
 func (q *keepdbRequest) params() []param {
 	return []param{
 		{"rejectedLimit", count(&q.limit, 20, 1, state.MaxGet, ""), "how many rejected transactions to list"},
 		{"rejectedAfter", rejectedKind(&q.after), "the rejectedNext of an earlier answer: goes on with the list"},
+		{"forceRefresh", truth(&q.force), "whether the shared summary is made anew, at most once a second"},
 	}
 }
 
@@ -177,8 +179,13 @@ func (s *server) keepdb(ctx context.Context, r *http.Request) (answer, error) {
 		}
 		a.LastCycle = &last
 	}
-	if s.opt.RefreshCycles > 0 {
-		sum, exists, err := summary.Read(ctx, s.opt.State)
+	if s.summaries != nil {
+		if q.force {
+			if err := s.summaries.Refresh(ctx); err != nil {
+				return answer{}, err
+			}
+		}
+		sum, exists, err := s.summaries.Read(ctx, h.Status.Cycles)
 		if err != nil {
 			return answer{}, errState(err)
 		}

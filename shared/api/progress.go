@@ -21,13 +21,13 @@ type progress struct {
 }
 
 // progressText is the share of blocks from the start block to the gateway's
-// height that are indexed, such as "87%".
-func (s *server) progressText(ctx context.Context) (string, error) {
+// height that are indexed, such as "87%". With anew nothing that is remembered is used.
+func (s *server) progressText(ctx context.Context, anew bool) (string, error) {
 	p := &s.progress
 	p.mu.Lock()
 	text, age := p.text, s.opt.Now().Sub(p.at)
 	p.mu.Unlock()
-	if text != "" && age >= 0 && age < progressTTL {
+	if text != "" && !anew && age >= 0 && age < progressTTL {
 		return text, nil
 	}
 	at := s.opt.Now()

@@ -36,7 +36,7 @@ type recordsRequest struct {
 	deletions      bool
 	distinct       bool
 	tagSummary     tagSummary
-	force          bool // seen to by server.cached
+	force          bool // else seen to by server.cached
 	summarize      bool
 	sort           sorting
 	paging         paging
@@ -285,7 +285,7 @@ func (s *server) records(ctx context.Context, r *http.Request) (answer, error) {
 	if documents, err = s.resolved(ctx, base, &q, found.page.Hits, documents); err != nil {
 		return answer{}, err
 	}
-	progress, err := s.progressText(ctx)
+	progress, err := s.progressText(ctx, q.force)
 	if err != nil {
 		return answer{}, err
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"oipnode/shared/errs"
-	"oipnode/shared/library"
 	"oipnode/shared/records"
 )
 
@@ -28,6 +27,10 @@ type answer struct {
 	// time whether it still holds; private says that nobody else may.
 	tag     string
 	private bool
+	// packed is the body compressed, if packing was tried already; nil for one that is
+	// not worth it.
+	packed []byte
+	tried  bool
 }
 
 // endpoint makes the answer to a request.
@@ -129,7 +132,7 @@ func (s *server) json(e endpoint) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		send(w, r, a)
+		s.send(w, r, a)
 	})
 }
 
@@ -150,27 +153,39 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if encodeErr != nil { // a struct of texts always encodes
 		panic(encodeErr)
 	}
-	send(w, r, a)
+	s.send(w, r, a)
 }
 
-// send writes a complete answer. To HEAD it is the header alone, and to who has it
-// already, that it still holds.
-func send(w http.ResponseWriter, r *http.Request, a answer) {
+// send writes a complete answer, compressed for who understands it and where it is worth
+// it. To HEAD it is the header alone, and to who has it already, that it still holds.
+func (s *server) send(w http.ResponseWriter, r *http.Request, a answer) {
 	h := w.Header()
+	zipped := acceptsGzip(r.Header)
+	h.Set("Vary", "Accept-Encoding")
 	if a.tag != "" {
-		tag := `"` + a.tag + `"`
-		h.Set("ETag", tag)
-		h.Set("Vary", "Authorization")
+		h.Set("Vary", "Authorization, Accept-Encoding")
 		h.Set("Cache-Control", "no-cache")
 		if a.private {
 			h.Set("Cache-Control", "private, no-cache")
 		}
-		if match := r.Header.Get("If-None-Match"); match != "" && library.MatchesTag(match, tag) {
+		if tag := held(r, a.tag, zipped); tag != "" {
+			h.Set("ETag", tag)
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
 	} else {
 		h.Set("Cache-Control", "no-store")
+	}
+	if zipped && !a.tried {
+		a.packed = s.packer.pack(r.Context(), a.body)
+	}
+	suffix := ""
+	if zipped && a.packed != nil {
+		a.body, suffix = a.packed, gzipTag
+		h.Set("Content-Encoding", "gzip")
+	}
+	if a.tag != "" {
+		h.Set("ETag", `"`+a.tag+suffix+`"`)
 	}
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))

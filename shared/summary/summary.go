@@ -2,7 +2,9 @@
 // type everybody may read, the latest block, and how far the index is. Counting all
 // that anew takes the engine some time, and the answer is the same for every process,
 // so it is made once every KEEP_DB_REFRESH index cycles, kept in the state store, and
-// read by whoever shows it.
+// read by whoever shows it. Its time is over after as many cycles; where the function
+// or loop that makes it anew has failed to, the first reader who finds it so does
+// (Reader), and so does whoever asks for it.
 //
 // It counts public records only. What a caller with a token may see besides is counted
 // for that caller, by the API.
@@ -52,21 +54,46 @@ type Type struct {
 // key is where the summary lies.
 var key = state.Key{Space: "summary", ID: "public"}
 
-// Read returns the summary, and whether there is one yet.
-func Read(ctx context.Context, s state.Store) (Summary, bool, error) {
-	sum, version, err := read(ctx, s)
-	return sum, version > 0, err
+// claimLife is how long nobody else makes a summary that somebody has begun to make.
+// Whoever has not ended by then has died, or is slower than any of its readers waits.
+const claimLife = 30 * time.Second
+
+// row is what lies in the state store: the summary, zero before there is one, and when
+// somebody began to make the next.
+type row struct {
+	Summary
+	Claimed time.Time `json:"claimed,omitzero"`
 }
 
-func read(ctx context.Context, s state.Store) (sum Summary, version uint64, err error) {
+func (r row) exists() bool { return !r.At.IsZero() }
+
+// Read returns the summary, and whether there is one yet.
+func Read(ctx context.Context, s state.Store) (Summary, bool, error) {
+	kept, _, err := read(ctx, s)
+	return kept.Summary, kept.exists(), err
+}
+
+func read(ctx context.Context, s state.Store) (kept row, version uint64, err error) {
 	item, ok, err := state.GetOne(ctx, s, key)
 	if err != nil || !ok {
-		return Summary{}, 0, err
+		return row{}, 0, err
 	}
-	if err := json.Unmarshal(item.Value, &sum); err != nil {
-		return Summary{}, 0, fmt.Errorf("state %s: %w", key.Space, err)
+	if err := json.Unmarshal(item.Value, &kept); err != nil {
+		return row{}, 0, fmt.Errorf("state %s: %w", key.Space, err)
 	}
-	return sum, item.Version, nil
+	return kept, item.Version, nil
+}
+
+// write replaces the row of a version, 0 for none.
+func write(ctx context.Context, s state.Store, r row, version uint64) error {
+	value, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if version == 0 {
+		return s.Commit(ctx, state.Create(key, value))
+	}
+	return s.Commit(ctx, state.Update(key, value, version))
 }
 
 // Refresher makes the summary anew when it is due.
@@ -94,9 +121,11 @@ func Left(sum Summary, exists bool, cycles int64, every int) int64 {
 
 // Run refreshes the summary when it is due, or at once with force. It returns the
 // summary that holds now, and whether it was made by this call. When it is not due, it
-// costs two reads of single items. Of two runs at the same time one does nothing.
+// costs two reads of single items. Of several runs at the same time, of any number of
+// processes, one counts: it says so first, in the row itself. With force a run counts
+// all the same, since what the other began to count may be too old for who asked.
 func (r Refresher) Run(ctx context.Context, force bool) (Summary, bool, error) {
-	before, version, err := read(ctx, r.State)
+	kept, version, err := read(ctx, r.State)
 	if err != nil {
 		return Summary{}, false, err
 	}
@@ -104,34 +133,60 @@ func (r Refresher) Run(ctx context.Context, force bool) (Summary, bool, error) {
 	if err != nil {
 		return Summary{}, false, err
 	}
-	if !force && (status.Cycles == 0 || Left(before, version > 0, status.Cycles, r.Every) > 0) {
-		return before, false, nil
+	now := r.Now().UTC()
+	begun := now.Sub(kept.Claimed)
+	if !force && (!due(kept, status.Cycles, r.Every) || begun >= 0 && begun < claimLife) {
+		return kept.Summary, false, nil
 	}
 	store, err := r.Records(ctx)
 	if err != nil {
-		return before, false, err
+		return kept.Summary, false, err
+	}
+	before := kept.Summary
+	switch err := write(ctx, r.State, row{before, now}, version); {
+	case errors.Is(err, state.ErrConflict) && !force: // somebody else was faster
+		return before, false, nil
+	case errors.Is(err, state.ErrConflict):
+		// What the faster one counts may have been counted before this was asked for.
+		if _, version, err = read(ctx, r.State); err != nil {
+			return before, false, err
+		}
+	case err != nil:
+		return before, false, fmt.Errorf("claim the summary: %w", err)
+	default:
+		version++
 	}
 	sum, err := count(ctx, store)
 	if err != nil {
-		return before, false, err
+		return before, false, errors.Join(err, r.giveBack(ctx, before, version))
 	}
-	sum.At, sum.Cycle = r.Now().UTC(), status.Cycles
+	sum.At, sum.Cycle = now, status.Cycles
 	sum.Checkpoint, sum.GatewayHeight = checkpoint.Height, status.GatewayHeight
-	value, err := json.Marshal(sum)
-	if err != nil {
-		return before, false, err
-	}
-	op := state.Create(key, value)
-	if version > 0 {
-		op = state.Update(key, value, version)
-	}
-	switch err := r.State.Commit(ctx, op); {
+	switch err := write(ctx, r.State, row{Summary: sum}, version); {
 	case errors.Is(err, state.ErrConflict): // somebody else has just made one
 		return sum, false, nil
 	case err != nil:
 		return before, false, fmt.Errorf("keep the summary: %w", err)
 	}
 	return sum, true, nil
+}
+
+// giveBack ends a claim of which nothing came, so that the next reader can try. That
+// it fails is no fault of its own: then the claim ends by its age.
+func (r Refresher) giveBack(ctx context.Context, before Summary, version uint64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	err := write(ctx, r.State, row{Summary: before}, version)
+	if errors.Is(err, state.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// due reports whether the time of a summary is over. Before the first cycle there is
+// nothing to count.
+func due(kept row, cycles int64, every int) bool {
+	return cycles > 0 && Left(kept.Summary, kept.exists(), cycles, every) == 0
 }
 
 // count asks the record store.
