@@ -95,7 +95,7 @@ func (g *graph) load(from fetch) error {
 func (g *graph) reached(target records.Stored, level int) error {
 	n, ok := g.nodes[target.DID]
 	if !ok {
-		return nil
+		return nil // nobody asked for it
 	}
 	if g.namesOnly && level == g.depth {
 		data, _, err := records.Parts(target.JSON)

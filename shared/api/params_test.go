@@ -203,7 +203,7 @@ func TestStrangeQueries(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"", "limit=5&page=2", "tags=a,b&tagsMatchMode=AND&sortBy=score:asc", "inArweaveBlock=bad&source=gun",
 		"dateStart=2024-04-19&dateEnd=1713484800", "did=did%3Aarweave%3Ax&cursor=2.abc", "creator_did_address=did%253Aarweave%253Ax", "sortBy=:",
-		"limit=1&limit=2", "%zz=%zz&recordType=%ff", "hideNullValues=true&includeSigs=false"} {
+		"limit=1&limit=2", "%zz=%zz&recordType=%ff", "hideNullValues=true&includeSigs=false", "resolveDepth=5&resolveNamesOnly=true&resolveFieldName=data.a.b,a"} {
 		f.Add(seed)
 	}
 	for _, seed := range []string{"search=soup%20of%20fish&searchMatchMode=OR&sortBy=matchCount", `exactMatch={"data.basic.language":"en","oip.inArweaveBlock":5}`,
