@@ -119,13 +119,13 @@ func TestLikeReadsOnce(t *testing.T) {
 	})
 	inView(t, s, func(v *view, _ *roaring.Bitmap) {
 		m := newMatcher(context.Background(), v)
-		for i := range 3 * remembered {
+		for i := range 2 * rememberedWords {
 			if _, err := m.match(records.Any{records.Like{Path: "basic.name", Text: fmt.Sprint("name ", i)}, records.Near{Field: records.FieldNameWord, Word: fmt.Sprint("name", i)}}, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if len(m.liked) > remembered || len(m.found) > remembered {
-			t.Errorf("%d likenesses and %d words are remembered, at most %d may be", len(m.liked), len(m.found), remembered)
+		if len(m.liked) != rememberedLikes || len(m.found) != rememberedWords {
+			t.Errorf("%d likenesses and %d words are remembered, want %d and %d", len(m.liked), len(m.found), rememberedLikes, rememberedWords)
 		}
 	})
 }

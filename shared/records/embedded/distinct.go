@@ -14,7 +14,7 @@ import (
 const distinctGroup = 8192
 
 // distinct returns, of all matches with the same FieldDistinct, only the first in the
-// order. Memory is a few bits for each match: most names come once, and these are told
+// order. Memory is a few bytes for each match: most names come once, and these are told
 // by a hash; the others are compared in parts of about size documents, each with all
 // documents of its names.
 func (m *matcher) distinct(matches *roaring.Bitmap, order []records.Sort, given *scores, size int) (*roaring.Bitmap, error) {
@@ -58,7 +58,7 @@ func (m *matcher) eachName(docs *roaring.Bitmap, seed maphash.Seed, visit func(d
 // repeated returns the matches whose name may come twice, in parts: all with the same
 // name are in the same one.
 func (m *matcher) repeated(matches *roaring.Bitmap, size int) ([]*roaring.Bitmap, error) {
-	// Eight bits for each match: of the names that come once about one in eight is taken
+	// Eight places or more for each match: of the names that come once one in eight is taken
 	// for a repeated one, which costs a comparison and nothing else.
 	mask := uint64(1)<<bits.Len64(8*matches.GetCardinality()|64) - 1
 	seen, again := make([]uint64, mask/64+1), make([]uint64, mask/64+1)

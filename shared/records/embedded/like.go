@@ -46,7 +46,7 @@ func (m *matcher) like(c records.Like, base *roaring.Bitmap) (*roaring.Bitmap, e
 		for i := range known.at {
 			known.at[i] = roaring.New()
 		}
-		if len(m.liked) < remembered {
+		if len(m.liked) < rememberedLikes {
 			m.liked[key] = known
 		}
 	}

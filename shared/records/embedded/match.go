@@ -21,13 +21,17 @@ type matcher struct {
 	view   *view
 	steps  int
 	// What was found already, for conditions that come again, as those of a Score mostly
-	// stand in the Where as well. Both hold at most remembered entries.
+	// stand in the Where as well.
 	found map[records.Near]*roaring.Bitmap
 	liked map[likedKey]*liked
 }
 
-// remembered is how many conditions of a kind a matcher remembers.
-const remembered = 64
+// How many conditions of a kind a matcher remembers: one bitmap of each word, and six of
+// each text that is compared.
+const (
+	rememberedWords = 64
+	rememberedLikes = 16
+)
 
 func newMatcher(ctx context.Context, v *view) *matcher {
 	return &matcher{ctx: ctx, reader: v.reader, view: v,

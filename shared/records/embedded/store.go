@@ -19,7 +19,9 @@
 //
 // A search evaluates its condition to a bitmap and then reads the columns that
 // it sorts by; bleve's own scoring and sorting is not used. Memory depends on
-// the page and on one bit per document, not on the size of the documents.
+// the page and on some bits per document, not on the size of the documents. Only
+// a likeness (records.Like) reads documents, one by one, and only those that the
+// rest of the condition leaves.
 package embedded
 
 import (

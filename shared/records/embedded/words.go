@@ -55,7 +55,7 @@ func (m *matcher) near(c records.Near, base *roaring.Bitmap) (*roaring.Bitmap, e
 				return nil, err
 			}
 		}
-		if len(m.found) < remembered {
+		if len(m.found) < rememberedWords {
 			m.found[c] = found
 		}
 	}
