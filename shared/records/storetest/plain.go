@@ -218,9 +218,9 @@ func addOnce(list []string, v string) []string {
 }
 
 // fold is a text without case and without the characters that stand for its ends.
-func fold(s string) string {
-	return strings.NewReplacer("\x00", " ", "\x01", " ", "\x02", " ", "\x03", " ").Replace(strings.ToLower(s))
-}
+func fold(s string) string { return withoutEnds.Replace(strings.ToLower(s)) }
+
+var withoutEnds = strings.NewReplacer("\x00", " ", "\x01", " ", "\x02", " ", "\x03", " ")
 
 // closeness tells how close a text is to what a Like asks for.
 func closeness(t text, asked string) records.Closeness {
