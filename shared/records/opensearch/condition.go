@@ -79,10 +79,7 @@ func translate(c records.Cond, clauses *int) any {
 		return object{"exists": object{"field": engineField(c.Field)}}
 	case records.Prefix:
 		*clauses++
-		if !utf8.ValidString(c.Text) {
-			return nothing
-		}
-		return object{"prefix": object{engineField(c.Field): object{"value": c.Text, "rewrite": everyTerm}}}
+		return prefix(engineField(c.Field), c.Text)
 	case records.Near:
 		*clauses++
 		return near(c)
@@ -98,11 +95,58 @@ func translate(c records.Cond, clauses *int) any {
 // nearest of a misspelt word.
 const everyTerm = "constant_score"
 
+// prefix translates a beginning, which may end within a character.
+func prefix(field, text string) any {
+	whole := strings.TrimRightFunc(text, func(r rune) bool { return r == utf8.RuneError })
+	for strings.HasPrefix(text[len(whole):], "\uFFFD") { // that one was a character
+		whole += "\uFFFD"
+	}
+	low, high, ok := charactersOf(text[len(whole):])
+	switch {
+	case whole == text && utf8.ValidString(text):
+		return object{"prefix": object{field: object{"value": text, "rewrite": everyTerm}}}
+	case !ok || !utf8.ValidString(whole):
+		return nothing // no document has such a text
+	}
+	pattern := fmt.Sprintf("%s[%c-%c].*", literalRegex(whole), low, high)
+	return object{"regexp": object{field: object{"value": pattern, "flags": "NONE", "rewrite": everyTerm}}}
+}
+
+// charactersOf are the first and the last of the characters that begin with these bytes,
+// which are no whole one; none may begin so.
+func charactersOf(bytes string) (low, high rune, ok bool) {
+	for _, form := range []struct {
+		size        int
+		lead        byte // its fixed bits
+		bits        int  // of the first byte
+		first, last rune
+	}{{2, 0xc0, 5, 0x80, 0x7ff}, {3, 0xe0, 4, 0x800, 0xffff}, {4, 0xf0, 3, 0x10000, utf8.MaxRune}} {
+		if bytes == "" || len(bytes) >= form.size || bytes[0]>>form.bits != form.lead>>form.bits {
+			continue
+		}
+		low = rune(bytes[0] &^ form.lead)
+		for _, b := range []byte(bytes[1:]) {
+			if b&0xc0 != 0x80 {
+				return 0, 0, false
+			}
+			low = low<<6 | rune(b&0x3f)
+		}
+		open := 6 * (form.size - len(bytes))
+		low, high = low<<open, (low+1)<<open-1
+		low, high = max(low, form.first), min(high, form.last)
+		if low < surrogates && surrogates <= high {
+			high = surrogates - 1
+		}
+		return low, high, low <= high && utf8.ValidRune(low)
+	}
+	return 0, 0, false
+}
+
+// surrogates is the first of the code points that are no characters.
+const surrogates = 0xd800
+
 func term(c records.Term, clauses *int) any {
 	*clauses++
-	if c.Field.Listable() {
-		*clauses++ // by the index or by the column
-	}
 	keys := make([]string, 0, len(c.Values))
 	for _, v := range c.Values {
 		if utf8.ValidString(v) { // no document has any other

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"slices"
 
@@ -46,13 +45,14 @@ type distinct struct {
 	view view
 	// total is the number of all winners, negative until it is known.
 	total int64
-	// Bounds of the constants of this file: mostGroups, maxReadings, maxCounted. Tests
+	// Bounds of the constants of this file: mostGroups, maxReadings, maxCounted, and
+	// records.MaxWindow. Tests
 	// reach them with few documents.
-	most, readings, kept int
+	most, readings, kept, window int
 }
 
 func (s *Store) distinct(in inquiry) *distinct {
-	return &distinct{s: s, in: in, view: view{s: s}, total: -1, most: mostGroups, readings: maxReadings, kept: maxCounted}
+	return &distinct{s: s, in: in, view: view{s: s}, total: -1, most: mostGroups, readings: maxReadings, kept: maxCounted, window: records.MaxWindow}
 }
 
 // searchDistinct answers a query in which the winners count.
@@ -60,6 +60,10 @@ func (s *Store) searchDistinct(ctx context.Context, in inquiry) (p records.Page,
 	d := s.distinct(in)
 	var counts records.Counts
 	if in.q.CountBy != "" {
+		p, whole, err := d.atOnce(ctx)
+		if err != nil || whole {
+			return p, err
+		}
 		if d.view, err = s.fix(ctx); err != nil {
 			return p, err
 		}
@@ -316,82 +320,4 @@ func (d *distinct) fetch(ctx context.Context, list []winner) ([]hit, error) {
 	hits := a.Hits.Hits
 	slices.SortFunc(hits, func(a, b hit) int { return at[a.ID] - at[b.ID] })
 	return hits, nil
-}
-
-// maxCounted is about how many bytes of values a count of winners keeps at a time.
-const maxCounted = 16 << 20
-
-// valueRoom is what a counted value takes besides its text, in bytes.
-const valueRoom = 64
-
-// count counts the winners by the values of a field. They come by their names, so the
-// values come in no order; where these are too many to be kept, the winners are read
-// several times, and each time a part of the values is counted.
-func (d *distinct) count(ctx context.Context) (records.Counts, error) {
-	seed := maphash.MakeSeed()
-	for parts := uint64(1); ; parts *= 4 {
-		top, total, whole := largest{}, int64(0), true
-		for part := range parts {
-			kept, counts := 0, make(map[string]int64)
-			n, err := d.each(ctx, func(h hit) bool {
-				for _, v := range h.Fields[engineField(d.in.q.CountBy)] {
-					if parts > 1 && maphash.String(seed, v)%parts != part {
-						continue
-					}
-					if counts[v]++; counts[v] == 1 {
-						kept += len(v) + valueRoom
-					}
-				}
-				return kept <= d.kept
-			})
-			if err != nil {
-				return records.Counts{}, err
-			}
-			if whole = kept <= d.kept; !whole {
-				break
-			}
-			total = n
-			for v, count := range counts {
-				top.add(v, count)
-			}
-		}
-		if whole {
-			return top.result(total), nil
-		}
-	}
-}
-
-// each visits the winners in the order of their names, until visit returns false, and
-// returns how many it has visited. It needs no deep page: behind the last name, the next
-// search begins.
-func (d *distinct) each(ctx context.Context, visit func(h hit) bool) (n int64, err error) {
-	levels := append([]any{object{distinctField: "asc"}}, order(d.in.levels)...)
-	var behind []any
-	for size := records.MaxWindow; ; {
-		body := collapsed(d.in.body(size, behind...))
-		body["sort"], body["_source"] = levels, false
-		body["docvalue_fields"] = slices.Compact([]string{distinctField, engineField(d.in.q.CountBy)}) // each once, or its values come twice
-		a, err := d.view.ask(ctx, body, 0, "")
-		if errors.Is(err, errAnswerTooLarge) && size > 1 {
-			size = max(size/4, 1)
-			continue
-		}
-		if err != nil {
-			return n, err
-		}
-		for _, h := range a.Hits.Hits {
-			n++
-			if !visit(h) {
-				return n, nil
-			}
-		}
-		if len(a.Hits.Hits) < size {
-			return n, nil
-		}
-		last, err := a.Hits.Hits[size-1].name()
-		if err != nil {
-			return n, err
-		}
-		behind = []any{object{"range": object{distinctField: object{"gt": last}}}}
-	}
 }

@@ -92,6 +92,28 @@ func TestLikeAcrossLines(t *testing.T) {
 	w.checkLike("basic.description", text[:100])
 }
 
+// TestPrefixInCharacter asks for beginnings that end within a character, as bytes have it.
+func TestPrefixInCharacter(t *testing.T) {
+	const signs = "aé߿\u0800小\u7000\ud7ff\ue000\ufffd\uffff\U00010000\U0001f600\U0002f600\U0010ffff.[*"
+	var docs []*oip.Document
+	for i, sign := range signs {
+		docs = append(docs, article(fmt.Sprint(i), "did:x"+string(sign)+"z", 0, []string{"did:" + string(sign) + string(sign)}))
+	}
+	w := newWorld(t, docs)
+	beginnings := map[string]bool{"did:\xff": true, "did:\x80": true, "did:\xc3\xc3": true, "did:\xed\xa0": true, "did:\xe0\x80": true, "did:\xf4\x90": true,
+		"did:\xf0\x80": true, "did:\xc0": true, "did:\xf8": true, "did:\xff\ufffd": true, "did:\ufffd\xef": true, "did:\ufffd\xef\xbf": true, "did:\xed": true, "did:\xf4": true}
+	for _, p := range w.of {
+		for _, ref := range p.Text(records.FieldRef) {
+			for end := range ref[:min(len(ref), 16)] {
+				beginnings[ref[:end+1]], beginnings[ref[:end+2]], beginnings[ref[:end+3]] = true, true, true
+			}
+		}
+	}
+	for text := range beginnings {
+		w.check(records.Query{Where: records.Prefix{Field: records.FieldRef, Text: text}, Limit: 100})
+	}
+}
+
 // TestNearEveryWord has more words near one word than the engine would look at by itself:
 // all of them are found, each in a document of its own.
 func TestNearEveryWord(t *testing.T) {
