@@ -6,11 +6,13 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
+	"oipnode/shared/records/opensearch"
 )
 
 // benchDocs is how many documents of about 1.9 KB one operation of the benchmarks of
@@ -23,6 +25,7 @@ const benchDocs = 5000
 func BenchmarkBulk(b *testing.B) {
 	docs := newPress().posts(benchDocs, 900)
 	var store, raw time.Duration
+	var size int64
 	for b.Loop() {
 		url, prefix := newPrefix(b)
 		s := open(b, url, prefix)
@@ -31,6 +34,7 @@ func BenchmarkBulk(b *testing.B) {
 			write(b, s, records.OK, puts(1, part...)...)
 		}
 		store += time.Since(begun)
+		size = indexBytes(b, url, prefix)
 
 		url, prefix = newPrefix(b)
 		open(b, url, prefix) // makes the index with the same mapping
@@ -45,41 +49,57 @@ func BenchmarkBulk(b *testing.B) {
 	b.ReportMetric(written/store.Seconds(), "records/s")
 	b.ReportMetric(written/raw.Seconds(), "raw-records/s")
 	b.ReportMetric(raw.Seconds()/store.Seconds(), "of-raw")
+	b.ReportMetric(float64(size)/benchDocs, "index-bytes/record")
 	benchClient.CloseIdleConnections()
 }
 
-// rawBulks are bulks of at most 5 MiB with the sources that the store itself writes.
+// rawBulks are the bulks that the store itself sends, of at most 5 MiB each.
 func rawBulks(b *testing.B, url, prefix string, docs []*oip.Document) [][]byte {
-	s := open(b, url, prefix+"-copy")
+	tap := &tap{}
+	s := open(b, url, prefix+"-copy", func(o *opensearch.Options) { o.Transport = tap })
 	for part := range slices.Chunk(docs, 1000) {
 		write(b, s, records.OK, puts(1, part...)...)
 	}
-	var bodies [][]byte
-	var body []byte
-	for part := range slices.Chunk(docs, 500) {
-		ids := make([]string, len(part))
-		for i, d := range part {
-			ids[i] = d.DID()
+	return tap.bulks
+}
+
+// tap keeps the bulks that pass.
+type tap struct{ bulks [][]byte }
+
+func (t *tap) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/_bulk") {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
 		}
-		query, _ := json.Marshal(map[string][]string{"ids": ids})
-		var got struct {
-			Docs []struct {
-				ID     string          `json:"_id"`
-				Source json.RawMessage `json:"_source"`
-			}
-		}
-		if err := json.Unmarshal(post(b, url+"/"+prefix+"-copy/_mget", query), &got); err != nil {
-			b.Fatal(err)
-		}
-		for _, d := range got.Docs {
-			line, _ := json.Marshal(map[string]map[string]string{"create": {"_id": d.ID}})
-			if len(body)+len(d.Source) > 5<<20 {
-				bodies, body = append(bodies, body), nil
-			}
-			body = append(append(append(append(body, line...), '\n'), d.Source...), '\n')
-		}
+		t.bulks = append(t.bulks, body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	return append(bodies, body)
+	return benchClient.Transport.RoundTrip(r)
+}
+
+// indexBytes is the size of an index on disk when its segments are one.
+func indexBytes(b *testing.B, url, prefix string) int64 {
+	post(b, url+"/"+prefix+"/_forcemerge?max_num_segments=1", nil)
+	post(b, url+"/"+prefix+"/_flush?force=true", nil)
+	res, err := benchClient.Get(url + "/" + prefix + "/_stats/store?filter_path=_all.primaries.store.size_in_bytes")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var stats struct {
+		All struct {
+			Primaries struct {
+				Store struct {
+					Bytes int64 `json:"size_in_bytes"`
+				} `json:"store"`
+			} `json:"primaries"`
+		} `json:"_all"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&stats); err != nil {
+		b.Fatal(err)
+	}
+	return stats.All.Primaries.Store.Bytes
 }
 
 var benchClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"oipnode/shared/records"
@@ -34,49 +33,57 @@ func (s *Store) Count(ctx context.Context, where records.Cond, by records.Field)
 	if err := s.refresh(ctx); err != nil {
 		return records.Counts{}, err
 	}
-	body := object{"query": q, "size": 0, "track_total_hits": true}
+	a, counts, err := s.counted(ctx, object{"query": q, "size": 0, "track_total_hits": true}, by, 0)
+	if err != nil {
+		return records.Counts{}, err
+	}
+	counts.Total = a.Hits.Total.Value
+	return counts, nil
+}
+
+// counted asks a search and counts its matches by a field, if there is one, in the same
+// state of the index. The limit is that of the answer without the counts.
+func (s *Store) counted(ctx context.Context, body object, by records.Field, limit int) (*searched, records.Counts, error) {
+	now := view{s: s}
 	if by == "" {
-		a, err := s.ask(ctx, "/"+s.readAlias()+"/_search", body, 0)
-		if err != nil {
-			return records.Counts{}, err
-		}
-		return records.Counts{Total: a.Hits.Total.Value}, nil
+		a, err := now.ask(ctx, body, limit, "")
+		return a, records.Counts{}, err
+	}
+	if limit > 0 {
+		limit += smallAnswer
 	}
 	composite := object{"size": countPage, "sources": []any{object{"v": object{"terms": object{"field": engineField(by)}}}}}
 	body["aggs"] = object{"values": object{"composite": composite}}
-	a, err := s.ask(ctx, "/"+s.readAlias()+"/_search", body, 0)
+	a, err := now.ask(ctx, body, limit, "")
 	if err != nil {
-		return records.Counts{}, err
+		return nil, records.Counts{}, err
 	}
-	c := records.Counts{Total: a.Hits.Total.Value}
 	top := largest{}
 	after, err := top.take(a.Aggregations)
 	if err != nil || after == nil {
-		c.Buckets, c.Other = top.result()
-		return c, err
+		return a, top.result(a.Hits.Total.Value), err
 	}
 	// There is more than one page: start again over a point in time.
-	pit, err := s.openPIT(ctx)
-	if err != nil {
-		return records.Counts{}, err
+	if now, err = s.fix(ctx); err != nil {
+		return nil, records.Counts{}, err
 	}
-	body["pit"] = object{"id": pit, "keep_alive": keepAlive}
-	top, after = largest{}, nil
-	for first := true; first || after != nil; first = false {
-		if after != nil {
-			composite["after"] = after
+	if a, err = now.ask(ctx, body, limit, ""); err != nil {
+		return nil, records.Counts{}, err
+	}
+	top = largest{}
+	rest := object{"query": body["query"], "size": 0, "track_total_hits": false, "aggs": body["aggs"]}
+	for page := a; ; {
+		if after, err = top.take(page.Aggregations); err != nil {
+			return nil, records.Counts{}, err
 		}
-		a, err := s.ask(ctx, "/_search", body, 0)
-		if err != nil {
-			return records.Counts{}, err
+		if after == nil {
+			return a, top.result(a.Hits.Total.Value), nil
 		}
-		c.Total = a.Hits.Total.Value
-		if after, err = top.take(a.Aggregations); err != nil {
-			return records.Counts{}, err
+		composite["after"] = after
+		if page, err = now.ask(ctx, rest, 0, ""); err != nil {
+			return nil, records.Counts{}, err
 		}
 	}
-	c.Buckets, c.Other = top.result()
-	return c, nil
 }
 
 // largest keeps the records.MaxBuckets largest buckets of any number.
@@ -101,16 +108,21 @@ func (l *largest) take(aggregations json.RawMessage) (after json.RawMessage, err
 		return nil, fmt.Errorf("%w: count: %w", ErrEngine, err)
 	}
 	for _, b := range page.Values.Buckets {
-		l.distinct++
-		l.kept = append(l.kept, records.Bucket{Value: b.Key.V, Count: b.Count})
-	}
-	if len(l.kept) > 2*records.MaxBuckets {
-		l.sort()
+		l.add(b.Key.V, b.Count)
 	}
 	if len(page.Values.Buckets) < countPage {
 		return nil, nil
 	}
 	return page.Values.AfterKey, nil
+}
+
+// add takes a value, which must not come again.
+func (l *largest) add(value string, count int64) {
+	l.distinct++
+	l.kept = append(l.kept, records.Bucket{Value: value, Count: count})
+	if len(l.kept) > 4*records.MaxBuckets {
+		l.sort()
+	}
 }
 
 func (l *largest) sort() {
@@ -122,23 +134,7 @@ func (l *largest) sort() {
 
 // result is the buckets in the order of records.Store.Count, and how many more values
 // there are.
-func (l *largest) result() ([]records.Bucket, int64) {
+func (l *largest) result(total int64) records.Counts {
 	l.sort()
-	return l.kept, l.distinct - int64(len(l.kept))
-}
-
-// keepAlive is how long a point in time lasts after each request. It then ends by
-// itself, so that no role has to be allowed to delete anything for it.
-const keepAlive = "30s"
-
-// openPIT fixes a point in time of what is read.
-func (s *Store) openPIT(ctx context.Context) (string, error) {
-	var pit struct {
-		ID string `json:"pit_id"`
-	}
-	err := s.json(ctx, request{method: http.MethodPost, path: "/" + s.readAlias() + "/_search/point_in_time?keep_alive=" + keepAlive}, &pit)
-	if err == nil && pit.ID == "" {
-		err = fmt.Errorf("%w: no point in time", ErrEngine)
-	}
-	return pit.ID, err
+	return records.Counts{Total: total, Buckets: l.kept, Other: l.distinct - int64(len(l.kept))}
 }

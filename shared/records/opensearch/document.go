@@ -18,6 +18,10 @@ type source struct {
 	// Data and Envelope are the two parts of the document, as text.
 	Data     string `json:"d"`
 	Envelope string `json:"e"`
+	// Fields is what is read of the projection.
+	Fields struct {
+		Refs []string `json:"ref"`
+	} `json:"f"`
 }
 
 // isDocument reports whether source.document makes of the parts what they came from.
@@ -58,7 +62,7 @@ func (s *Store) appendDocument(b []byte, kind oip.Kind, fence uint64, doc []byte
 	if !isDocument(doc, data, envelope) {
 		return b, errors.New("opensearch: a document of another form than {\"data\":…,\"oip\":…}")
 	}
-	b = slices.Grow(b, len(doc)*5/4+lineRoom)
+	b = slices.Grow(b, expected(len(doc)))
 	b = fmt.Appendf(b, `{"k":%q,"w":%d,"d":`, kind, fence)
 	b = canon.AppendString(b, string(data))
 	b = append(b, `,"e":`...)
@@ -68,14 +72,10 @@ func (s *Store) appendDocument(b []byte, kind oip.Kind, fence uint64, doc []byte
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(canon.AppendString(b, string(t.Field)), ":["...)
-		for j, v := range t.Values {
-			if j > 0 {
-				b = append(b, ',')
-			}
-			b = canon.AppendString(b, v)
-		}
-		b = append(b, ']')
+		b = appendList(append(canon.AppendString(b, string(t.Field)), ':'), t.Values)
+	}
+	if len(p.Lines) > 0 {
+		b = appendList(append(b, `,"line":`...), p.Lines)
 	}
 	for _, n := range p.Numbers { // there is always a text before them: the DID
 		b = append(canon.AppendString(append(b, ','), string(n.Field)), ':')
@@ -84,4 +84,19 @@ func (s *Store) appendDocument(b []byte, kind oip.Kind, fence uint64, doc []byte
 	b = append(b, `},"t":`...)
 	b = appendTyped(b, kind, data)
 	return append(b, '}'), nil
+}
+
+// expected is about how many bytes a document of the index has that is made of a record
+// of so many: the record with its quotes escaped, and its texts as lines and as words.
+func expected(document int) int { return 3*document + lineRoom }
+
+func appendList(b []byte, values []string) []byte {
+	b = append(b, '[')
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = canon.AppendString(b, v)
+	}
+	return append(b, ']')
 }

@@ -16,7 +16,10 @@ import (
 
 // mappingVersion is the version of what this package writes into an index. An index of
 // another version goes on to be used as it is until Reindex.
-const mappingVersion = 1
+const mappingVersion = 2
+
+// distinctVersion is the first version with records.FieldDistinct.
+const distinctVersion = 2
 
 // door is the alias through which one index is written. A writer sends what it decided to
 // the door of the index that it read from, so that sequence numbers never meet documents
@@ -40,7 +43,22 @@ var allFields = []records.Field{
 	records.FieldCreatorDID, records.FieldCreatorTx, records.FieldHeight, records.FieldIndexedAt, records.FieldDate, records.FieldName,
 	records.FieldNameFolded, records.FieldVer, records.FieldStorage, records.FieldTemplateID, records.FieldTemplateName,
 	records.FieldTag, records.FieldDeleteMessage, records.FieldHidden, records.FieldAccess, records.FieldOwner, records.FieldSharedWith,
+	records.FieldSchedule, records.FieldDistinct, records.FieldNameWord, records.FieldDescriptionWord, records.FieldTagWord,
+	records.FieldLeaf, records.FieldRef, records.FieldPath, records.FieldCut,
 }
+
+// engineKind is the engine's type of a field of the projection.
+func engineKind(f records.Field) string {
+	if f.Numeric() {
+		return "long"
+	}
+	return "keyword"
+}
+
+// kept are the parts of a document that the engine keeps besides the index. All others
+// follow from them, so they are indexed only: what searches, writes and a re-index read
+// is no longer than the record itself.
+var kept = []string{"k", "w", "d", "e", "f.ref"}
 
 // meta is what an index says of itself, in its mapping. Only the holder of the writers'
 // lease changes it.
@@ -56,16 +74,13 @@ type meta struct {
 // indexBody is the body with which an index is made.
 func (s *Store) indexBody(index string, of *origin) ([]byte, error) {
 	type object = map[string]any
-	fields := object{}
+	fields := object{"line": object{"type": "keyword", "doc_values": false}} // lineField
 	for _, f := range allFields {
-		switch {
-		case f.Numeric():
-			fields[string(f)] = object{"type": "long"}
-		case f.Listable():
-			fields[string(f)] = object{"type": "keyword"}
-		default: // a condition only: no column of long keys
-			fields[string(f)] = object{"type": "keyword", "doc_values": false}
+		field := object{"type": engineKind(f)}
+		if !f.Listable() { // a condition only: no column of long keys
+			field["doc_values"] = false
 		}
+		fields[string(f)] = field
 	}
 	body := object{
 		"settings": object{
@@ -77,6 +92,7 @@ func (s *Store) indexBody(index string, of *origin) ([]byte, error) {
 			"index.mapping.depth.limit":             8,
 			"index.mapping.ignore_malformed":        true,
 			"index.query.default_field":             []string{"f.did"},
+			"index.max_regex_length":                maxRegex,
 			"index.number_of_routing_shards":        routingShards(s.opt.Shards),
 			"index.mapping.coerce":                  false,
 			"index.translog.durability":             "request",
@@ -85,6 +101,7 @@ func (s *Store) indexBody(index string, of *origin) ([]byte, error) {
 		"mappings": object{
 			"dynamic": false,
 			"_meta":   meta{Version: mappingVersion, Copy: of},
+			"_source": object{"includes": kept},
 			"properties": object{
 				"f": object{"dynamic": false, "properties": fields},
 				"t": object{"dynamic": false, "type": "object"},
@@ -101,7 +118,7 @@ func (s *Store) indexBody(index string, of *origin) ([]byte, error) {
 
 // fixedFields are the fields of a mapping without any template, with room for what the
 // engine counts besides.
-const fixedFields = 40
+const fixedFields = 60
 
 // routingShards lets an index be split later.
 func routingShards(shards int) int { return shards * 64 }
@@ -113,8 +130,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	}
 	for range 3 { // another process may make the index at the same moment
 		found, err := s.findIndex(ctx)
-		if err != nil || found {
+		if err != nil {
 			return err
+		}
+		if found {
+			return s.welcome(ctx)
 		}
 		if s.opt.Existing {
 			return ErrAbsent
@@ -130,6 +150,25 @@ func (s *Store) prepare(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("%w: the index was made and cannot be found", ErrEngine)
+}
+
+// welcome tells the operator of an index of another version. Conditions on the fields
+// that it lacks find nothing until Reindex; none of them is refused.
+func (s *Store) welcome(ctx context.Context) error {
+	index, has := s.typed.describe()
+	if has.Version == mappingVersion {
+		return nil
+	}
+	s.opt.Log.Warn("the index is of another version; re-index it, or some of its fields find nothing", "index", index,
+		"version", has.Version, "want", mappingVersion)
+	if s.opt.Existing || has.Version > mappingVersion {
+		return nil
+	}
+	err := s.json(ctx, request{method: http.MethodPut, path: "/" + index + "/_settings", body: fmt.Appendf(nil, `{"index.max_regex_length":%d}`, maxRegex)}, nil)
+	if errors.Is(err, ErrRefused) {
+		return nil // only the strangest texts need it
+	}
+	return err
 }
 
 // alreadyExists is the kind of the answer to a second attempt to make an index.
@@ -210,7 +249,7 @@ func (s *Store) readMeta(ctx context.Context) (meta, error) {
 func (m meta) detail() string {
 	var parts []string
 	if m.Version != mappingVersion {
-		parts = append(parts, fmt.Sprintf("the index has mapping version %d, this program writes %d: re-index it", m.Version, mappingVersion))
+		parts = append(parts, fmt.Sprintf("the index has mapping version %d, this program writes %d: re-index it, or some of its fields find nothing", m.Version, mappingVersion))
 	}
 	if len(m.Left) > 0 {
 		names, more := slices.Sorted(maps.Keys(m.Left)), ""

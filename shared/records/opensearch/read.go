@@ -262,6 +262,18 @@ func (p *page) add(did string, d source) error {
 	return nil
 }
 
+// addRefs takes up what a document refers to, and no more of it.
+func (p *page) addRefs(did string, d source) error {
+	for _, ref := range d.Fields.Refs {
+		p.bytes += len(ref)
+	}
+	if p.bytes > p.limit {
+		return tooLarge(p.limit)
+	}
+	p.hits = append(p.hits, records.Stored{DID: did, Kind: d.Kind, Refs: d.Fields.Refs})
+	return nil
+}
+
 // refresh makes what this Store has written visible to searches, once for any number of
 // readers that wait for the same Writes.
 func (s *Store) refresh(ctx context.Context) error {

@@ -5,168 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
+	"maps"
 	"net/http"
-	"slices"
-	"strconv"
 	"time"
 
 	"oipnode/shared/records"
 )
 
-// maxClauses is the most conditions of one query: what the engine takes by default.
-const maxClauses = 1024
-
-// query translates a condition; everything is a filter, scores are not used.
-func query(c records.Cond) (any, error) {
-	clauses := 0
-	q := translate(c, &clauses)
-	if clauses > maxClauses {
-		return nil, fmt.Errorf("%w: %d conditions in one query, the engine takes %d", records.ErrInvalid, clauses, maxClauses)
-	}
-	return q, nil
-}
-
-type object = map[string]any
-
-var (
-	everything = object{"match_all": object{}}
-	nothing    = object{"match_none": object{}}
-)
-
-func translate(c records.Cond, clauses *int) any {
-	*clauses++
-	list := func(parts []records.Cond) []any {
-		all := make([]any, len(parts))
-		for i, p := range parts {
-			all[i] = translate(p, clauses)
-		}
-		return all
-	}
-	switch c := c.(type) {
-	case records.All:
-		if len(c) > 0 {
-			return object{"bool": object{"filter": list(c)}}
-		}
-	case records.Any:
-		if len(c) == 0 {
-			return nothing
-		}
-		return object{"bool": object{"should": list(fold(c)), "minimum_should_match": 1}}
-	case records.Not:
-		return object{"bool": object{"must_not": []any{translate(c.Cond, clauses)}}}
-	case records.Term:
-		if len(c.Values) == 0 {
-			return nothing
-		}
-		keys := make([]string, len(c.Values))
-		for i, v := range c.Values {
-			keys[i] = records.Key(v)
-		}
-		return object{"terms": object{engineField(c.Field): keys}}
-	case records.Between:
-		return object{"range": object{engineField(c.Field): object{"gte": c.Min, "lte": c.Max}}}
-	case records.Exists:
-		return object{"exists": object{"field": engineField(c.Field)}}
-	}
-	return everything
-}
-
-// fold unites the Terms of one field in an Any, as far as the engine takes their values
-// in one, so that a long list of alternatives is one condition.
-func fold(parts records.Any) []records.Cond {
-	var folded []records.Cond
-	at := make(map[records.Field]int)
-	for _, p := range parts {
-		term, ok := p.(records.Term)
-		if !ok {
-			folded = append(folded, p)
-			continue
-		}
-		if i, ok := at[term.Field]; ok {
-			if all := folded[i].(records.Term); len(all.Values)+len(term.Values) <= maxTerms {
-				all.Values = append(slices.Clip(all.Values), term.Values...)
-				folded[i] = all
-				continue
-			}
-		}
-		at[term.Field] = len(folded)
-		folded = append(folded, term)
-	}
-	return folded
-}
-
-// maxTerms is the most values of one field's condition: what the engine takes by default.
-const maxTerms = 65536
-
-// order translates a sort.
-func order(levels []records.Sort) []any {
-	list := make([]any, len(levels))
-	for i, l := range levels {
-		direction, mode := "asc", "min"
-		if l.Desc {
-			direction, mode = "desc", "max"
-		}
-		list[i] = object{engineField(l.Field): object{"order": direction, "mode": mode, "missing": "_last"}}
-	}
-	return list
-}
-
-// noNumber is what the engine sorts a document by that lacks a number.
-func noNumber(desc bool) int64 {
-	if desc {
-		return math.MinInt64
-	}
-	return math.MaxInt64
-}
-
-// searchAfter translates the position of a cursor.
-func searchAfter(levels []records.Sort, keys []records.SortKey) []any {
-	list := make([]any, len(levels))
-	for i, l := range levels {
-		switch k := keys[i]; {
-		case !l.Field.Numeric() && k.Missing:
-			list[i] = nil
-		case !l.Field.Numeric():
-			list[i] = k.Text
-		case k.Missing:
-			list[i] = noNumber(l.Desc)
-		default:
-			list[i] = k.Number
-		}
-	}
-	return list
-}
-
-// sortKeys reads the position of a hit.
-func sortKeys(levels []records.Sort, values []json.RawMessage) ([]records.SortKey, error) {
-	if len(values) != len(levels) {
-		return nil, fmt.Errorf("%w: a hit has %d sort values, want %d", ErrEngine, len(values), len(levels))
-	}
-	keys := make([]records.SortKey, len(levels))
-	for i, l := range levels {
-		text := string(values[i])
-		if text == "null" {
-			keys[i].Missing = true
-			continue
-		}
-		if !l.Field.Numeric() {
-			if err := json.Unmarshal(values[i], &keys[i].Text); err != nil {
-				return nil, fmt.Errorf("%w: sort value: %w", ErrEngine, err)
-			}
-			continue
-		}
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("%w: sort value: %w", ErrEngine, err)
-		}
-		if n == noNumber(l.Desc) {
-			keys[i].Missing = true
-		} else {
-			keys[i].Number = n
-		}
-	}
-	return keys, nil
+// hit is a document as a search finds it.
+type hit struct {
+	ID      string              `json:"_id"`
+	SeqNo   int64               `json:"_seq_no"`
+	Version int64               `json:"_version"`
+	Source  source              `json:"_source"`
+	Sort    []json.RawMessage   `json:"sort"`
+	Fields  map[string][]string `json:"fields"` // of texts
 }
 
 // searched is the engine's answer to a search.
@@ -176,13 +29,7 @@ type searched struct {
 	PIT      string               `json:"pit_id"`
 	Hits     struct {
 		Total struct{ Value int64 }
-		Hits  []struct {
-			ID      string            `json:"_id"`
-			SeqNo   int64             `json:"_seq_no"`
-			Version int64             `json:"_version"`
-			Source  source            `json:"_source"`
-			Sort    []json.RawMessage `json:"sort"`
-		}
+		Hits  []hit
 	}
 	Aggregations json.RawMessage `json:"aggregations"`
 }
@@ -220,33 +67,104 @@ func (s *Store) ask(ctx context.Context, path string, body object, limit int) (*
 // maxAsks is how often one search or read is asked for while indexes move.
 const maxAsks = 3
 
+// view is what searches are asked of: the index as it is at each of them, or one point
+// in time of it.
+type view struct {
+	s   *Store
+	pit string
+}
+
+// ask is Store.ask of the view. What is dropped of the answer is a list of names, as the
+// engine's filter_path has it, or nothing.
+func (v view) ask(ctx context.Context, body object, limit int, drop string) (*searched, error) {
+	path := "/" + v.s.readAlias() + "/_search"
+	if v.pit != "" {
+		path, body = "/_search", maps.Clone(body)
+		body["pit"] = object{"id": v.pit, "keep_alive": keepAlive}
+	}
+	if drop != "" {
+		path += "?filter_path=-" + drop
+	}
+	return v.s.ask(ctx, path, body, limit)
+}
+
+// keepAlive is how long a point in time lasts after each request. It then ends by
+// itself, so that no role has to be allowed to delete anything for it.
+const keepAlive = "30s"
+
+// fix fixes a point in time of what is read.
+func (s *Store) fix(ctx context.Context) (view, error) {
+	var pit struct {
+		ID string `json:"pit_id"`
+	}
+	err := s.json(ctx, request{method: http.MethodPost, path: "/" + s.readAlias() + "/_search/point_in_time?keep_alive=" + keepAlive}, &pit)
+	if err == nil && pit.ID == "" {
+		err = fmt.Errorf("%w: no point in time", ErrEngine)
+	}
+	return view{s, pit.ID}, err
+}
+
+// inquiry is a query in the engine's words.
+type inquiry struct {
+	q      records.Query
+	levels []records.Sort
+	after  []records.SortKey // of q.After, nil without
+	where  any
+	points []any // of the score, if the order needs it
+}
+
+func inquire(q records.Query) (in inquiry, err error) {
+	if err := q.Check(); err != nil {
+		return in, err
+	}
+	clauses := 0
+	in = inquiry{q: q, levels: q.Order(), where: translate(q.Where, &clauses)}
+	if scored(in.levels) {
+		in.points = points(q.Score, &clauses)
+	}
+	if err := checkClauses(clauses); err != nil {
+		return in, err
+	}
+	if q.After != "" {
+		in.after, err = records.DecodeCursor(q)
+	}
+	return in, err
+}
+
+// query is what is searched for, among the documents for which the filters hold as well.
+func (in inquiry) query(filters ...any) any {
+	if len(filters) == 0 && len(in.points) == 0 {
+		return in.where
+	}
+	b := object{"filter": append([]any{in.where}, filters...)}
+	if len(in.points) > 0 {
+		b["should"] = in.points
+	}
+	return object{"bool": b}
+}
+
+// parts are the parts of the documents that the hits are to have.
+func (in inquiry) parts() []string {
+	switch {
+	case in.q.RefsOnly:
+		return []string{"k", "f.ref"}
+	case in.q.EnvelopeOnly:
+		return []string{"k", "e"}
+	}
+	return []string{"k", "d", "e"}
+}
+
+// body is a search for size hits in the query's order.
+func (in inquiry) body(size int, filters ...any) object {
+	return object{"query": in.query(filters...), "track_total_hits": true, "size": size, "sort": order(in.levels), "_source": in.parts()}
+}
+
 // Search implements records.Store. A cursor is a position in the total order, so it
 // needs no point in time, survives restarts, and costs the same at any depth.
 func (s *Store) Search(ctx context.Context, q records.Query) (records.Page, error) {
-	if err := q.Check(); err != nil {
-		return records.Page{}, err
-	}
-	levels := q.Order()
-	where, err := query(q.Where)
+	in, err := inquire(q)
 	if err != nil {
 		return records.Page{}, err
-	}
-	body := object{"query": where, "track_total_hits": true, "size": q.Limit, "from": q.Offset, "sort": order(levels), "_source": []string{"k", "d", "e"}}
-	if q.EnvelopeOnly {
-		body["_source"] = []string{"k", "e"}
-	}
-	if q.After != "" {
-		keys, err := records.DecodeCursor(q)
-		if err != nil {
-			return records.Page{}, err
-		}
-		body["search_after"] = searchAfter(levels, keys)
-		delete(body, "from")
-		body["size"] = min(q.Limit+1, records.MaxWindow) // one more tells whether there is more
-		if q.Limit == 0 {
-			delete(body, "search_after")
-			body["size"] = 0
-		}
 	}
 	ctx, leave, err := s.enter(ctx)
 	if err != nil {
@@ -256,38 +174,70 @@ func (s *Store) Search(ctx context.Context, q records.Query) (records.Page, erro
 	if err := s.refresh(ctx); err != nil {
 		return records.Page{}, err
 	}
-	a, err := s.ask(ctx, "/"+s.readAlias()+"/_search", body, wire(s.opt.MaxPage))
+	var p records.Page
+	distinct := q.Distinct
+	if distinct {
+		if distinct, err = s.hasDistinct(ctx); err != nil {
+			return records.Page{}, err
+		}
+	}
+	if distinct {
+		p, err = s.searchDistinct(ctx, in)
+	} else {
+		p, err = s.searchAll(ctx, in)
+	}
 	if errors.Is(err, errAnswerTooLarge) {
-		return records.Page{}, tooLarge(s.opt.MaxPage)
+		err = tooLarge(s.opt.MaxPage)
 	}
 	if err != nil {
 		return records.Page{}, err
 	}
-	return s.page(q, levels, a)
+	return p, nil
 }
 
-// page makes a page of the engine's answer.
-func (s *Store) page(q records.Query, levels []records.Sort, a *searched) (records.Page, error) {
-	answer := records.Page{Total: a.Hits.Total.Value}
-	hits := a.Hits.Hits
-	more := q.After == "" && int64(q.Offset+len(hits)) < answer.Total
-	if len(hits) > q.Limit {
-		hits, more = hits[:q.Limit], true
+// searchAll answers a query in which each match counts.
+func (s *Store) searchAll(ctx context.Context, in inquiry) (records.Page, error) {
+	q := in.q
+	body := in.body(q.Limit)
+	switch {
+	case in.after == nil:
+		body["from"] = q.Offset
+	case q.Limit > 0:
+		body["search_after"] = searchAfter(in.levels, in.after)
+		body["size"] = q.Limit + 1 // one more tells whether there is more
 	}
+	a, counts, err := s.counted(ctx, body, q.CountBy, wire(s.opt.MaxPage))
+	if err != nil {
+		return records.Page{}, err
+	}
+	total, n := a.Hits.Total.Value, len(a.Hits.Hits)
+	more := in.after == nil && int64(q.Offset+n) < total || n > q.Limit
+	p, err := s.page(in, a.Hits.Hits[:min(n, q.Limit)], more)
+	p.Total, p.Counts = total, counts
+	return p, err
+}
+
+// page makes a page of hits; more says that there are others behind them.
+func (s *Store) page(in inquiry, hits []hit, more bool) (answer records.Page, err error) {
 	p := page{limit: s.opt.MaxPage}
 	for i, h := range hits {
-		if err := p.add(h.ID, h.Source); err != nil {
+		if in.q.RefsOnly {
+			err = p.addRefs(h.ID, h.Source)
+		} else {
+			err = p.add(h.ID, h.Source)
+		}
+		if err != nil {
 			return records.Page{}, err
 		}
 		hits[i].Source = source{} // it is in the page now
 	}
 	answer.Hits = p.hits
 	if more && len(hits) > 0 {
-		keys, err := sortKeys(levels, hits[len(hits)-1].Sort)
+		keys, err := sortKeys(in.levels, hits[len(hits)-1].Sort)
 		if err != nil {
 			return records.Page{}, err
 		}
-		answer.Next = records.EncodeCursor(q, keys)
+		answer.Next = records.EncodeCursor(in.q, keys)
 	}
 	return answer, nil
 }

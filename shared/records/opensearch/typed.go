@@ -85,6 +85,13 @@ func (t *typed) current() string {
 	return t.index
 }
 
+// describe is the index that is known, and what it says of itself.
+func (t *typed) describe() (index string, says meta) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.index, t.meta
+}
+
 // plainName reports whether a template or field can be a field of the index: the engine
 // takes dots for levels, and other signs have a meaning in its paths.
 func plainName(name string) bool {

@@ -342,14 +342,15 @@ type bulkPart struct {
 	body []byte
 }
 
-// lineRoom is about what a document's lines have besides twice the document, in bytes.
+// lineRoom is about what a document's lines have besides a multiple of the document, in
+// bytes.
 const lineRoom = 1 << 10
 
 // cut takes the next part off the documents that are left. What has no form is poison.
 func (s *Store) cut(left *[]*subject) (part bulkPart) {
 	room := 0 // about what the part will have
 	for _, d := range *left {
-		if room += lineRoom + 2*len(d.after.json); room >= s.opt.MaxBulk {
+		if room += expected(len(d.after.json)); room >= s.opt.MaxBulk {
 			room = s.opt.MaxBulk + s.opt.MaxBulk/8
 			break
 		}
