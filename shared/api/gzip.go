@@ -76,6 +76,9 @@ func (p *packer) pack(ctx context.Context, body []byte) []byte {
 func (s *server) packedOf(ctx context.Context, key string, kept []byte, keep bool) []byte {
 	tag, body := kept[:tagBytes], kept[tagBytes:]
 	if packed, ok := s.answers.Get(key + gzipTag); ok && bytes.HasPrefix(packed, tag) {
+		if len(packed) == tagBytes {
+			return nil
+		}
 		return packed[tagBytes:]
 	}
 	packed := s.packer.pack(ctx, body)

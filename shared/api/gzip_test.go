@@ -125,6 +125,25 @@ func TestGzipFollowsTheAnswer(t *testing.T) {
 	}
 }
 
+// TestGzipIsNotWorthIt: an answer that cannot be made much smaller comes as it is, again and
+// again.
+func TestGzipIsNotWorthIt(t *testing.T) {
+	k, _ := newKeeping(t)
+	rng := rand.New(rand.NewPCG(2, 2))
+	noise := make([]byte, 30_000)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	k.publish(post("noise", startHeight, fields{1: base64.StdEncoding.EncodeToString(noise)}))
+	k.settle()
+	for range 3 {
+		res := k.ask("GET", "Accept-Encoding", "gzip")
+		if h := res.Header(); h.Get("Content-Encoding") != "" || strings.Contains(h.Get("ETag"), gzipTag) || res.Body.String() != k.ask("GET").Body.String() {
+			t.Errorf("%d bytes, %v", res.Body.Len(), h)
+		}
+	}
+}
+
 // TestGzipIsLogged: the log and its bytes are about what was sent.
 func TestGzipIsLogged(t *testing.T) {
 	w := newWorld(t)
