@@ -31,10 +31,13 @@ const (
 // hasDistinct reports whether the index knows which names documents have. One of an older
 // version does not; until Reindex all matches count there.
 func (s *Store) hasDistinct(ctx context.Context) (bool, error) {
-	if _, m := s.typed.describe(); m.Version >= distinctVersion {
+	if _, m := s.typed.describe(); m.Version >= distinctVersion || s.named.Load() {
 		return true, nil
 	}
 	m, err := s.readMeta(ctx) // another process may have built it anew
+	if err == nil && m.Version >= distinctVersion {
+		s.named.Store(true)
+	}
 	return m.Version >= distinctVersion, err
 }
 
@@ -200,15 +203,19 @@ func (d *distinct) fromCursor(ctx context.Context) (records.Page, error) {
 	size, ended := min(max(limit+1, minReading), maxReading), false
 	for n := 0; n < d.readings && len(found) <= limit && !ended; n++ {
 		read, names, to, err := d.readOn(ctx, from, size, decided)
+		var winners map[string]winner
+		if err == nil && read > 0 {
+			winners, err = d.winners(ctx, names)
+		}
+		if errors.Is(err, errAnswerTooLarge) && size > 1 { // of the longest names and values
+			size = max(size/4, 1)
+			continue
+		}
 		if err != nil {
 			return records.Page{}, err
 		}
 		if ended = read < size; read == 0 {
 			break
-		}
-		winners, err := d.winners(ctx, names)
-		if err != nil {
-			return records.Page{}, err
 		}
 		for name, w := range winners {
 			if compareKeys(d.in.levels, w.keys, to) > 0 {

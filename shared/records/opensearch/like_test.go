@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"oipnode/shared/oip"
 	"oipnode/shared/records"
@@ -111,6 +112,35 @@ func TestPrefixInCharacter(t *testing.T) {
 	}
 	for text := range beginnings {
 		w.check(records.Query{Where: records.Prefix{Field: records.FieldRef, Text: text}, Limit: 100})
+	}
+}
+
+// TestCharactersOf cuts every character within its bytes: what is said to begin like it is
+// what does.
+func TestCharactersOf(t *testing.T) {
+	begins := func(r rune, bytes string) bool { return utf8.ValidRune(r) && strings.HasPrefix(string(r), bytes) }
+	seen := make(map[string]bool)
+	for r := rune(0x80); r <= utf8.MaxRune; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		whole := string(r)
+		for end := 1; end < len(whole); end++ {
+			bytes := whole[:end]
+			low, high, ok := charactersOf(bytes)
+			if !ok || r < low || high < r {
+				t.Fatalf("%q of %q: %U to %U, %v", bytes, whole, low, high, ok)
+			}
+			if !seen[bytes] && (!begins(low, bytes) || !begins(high, bytes) || begins(low-1, bytes) || begins(high+1, bytes)) {
+				t.Fatalf("%q: %U to %U", bytes, low, high)
+			}
+			seen[bytes] = true
+		}
+	}
+	for _, bytes := range []string{"", "a", "\x80", "\xc0", "\xc1", "\xe0\x80", "\xed\xa0", "\xf0\x80", "\xf4\x90", "\xf5", "\xff", "\xc3\xa9", "\xe5\xe5", "\xe5\xb0\x8f"} {
+		if low, high, ok := charactersOf(bytes); ok {
+			t.Errorf("%q: %U to %U", bytes, low, high)
+		}
 	}
 }
 

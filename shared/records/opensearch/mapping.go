@@ -159,7 +159,7 @@ func (s *Store) welcome(ctx context.Context) error {
 	if has.Version == mappingVersion {
 		return nil
 	}
-	s.opt.Log.Warn("the index is of another version; re-index it, or some of its fields find nothing", "index", index,
+	s.opt.Log.Warn("the index has another mapping version; re-index it, or some of its fields find nothing", "index", index,
 		"version", has.Version, "want", mappingVersion)
 	if s.opt.Existing || has.Version > mappingVersion {
 		return nil

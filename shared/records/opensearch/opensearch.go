@@ -7,8 +7,10 @@
 // record as two strings, byte for byte as they were written: the engine never parses
 // what strangers published. Beside them it holds the kind, the fence of the last
 // writer, and what can be searched: the projection under "f" (records.Project) and the
-// fields of the record's templates under "t" (typed.go). The mapping is explicit and
-// never grows by itself.
+// fields of the record's templates under "t" (typed.go). These two are in the index only,
+// but for the references (records.FieldRef): the engine keeps no copy of them, since they
+// follow from the record. All texts of the projection are plain terms, which the engine
+// does not analyse. The mapping is explicit and never grows by itself.
 //
 // # Writing
 //
@@ -142,6 +144,8 @@ type Store struct {
 	typed   typed
 	// rewrites is set while documents that are put were there already (presume).
 	rewrites atomic.Bool
+	// named is set once the index is known to have records.FieldDistinct.
+	named atomic.Bool
 
 	// written counts the Writes that changed something, refreshed how many of them a
 	// refresh has made visible; see refresh.
