@@ -66,6 +66,30 @@ func TestEveryParameter(t *testing.T) {
 	}
 }
 
+// TestHugeValues: 100 KB in a parameter, and JSON that is nested as deep as that allows,
+// are a 400 that names it; reading them takes little more memory than they have bytes.
+func TestHugeValues(t *testing.T) {
+	w := newWorld(t)
+	const size = 100_000
+	for path, table := range tables() {
+		for _, p := range table {
+			for _, value := range []string{strings.Repeat("x", size), strings.Repeat("%ff", size/3), strings.Repeat("[", size), `{"a":` + strings.Repeat(`{"a":`, size/6)} {
+				raw := p.name + "=" + strings.ReplaceAll(value, `"`, "%22")
+				r := httptest.NewRequest(http.MethodGet, path, nil)
+				if r.URL.RawQuery = raw; len(raw) > maxQuery {
+					continue
+				}
+				if res := w.do(r); res.Code != http.StatusBadRequest || res.json["parameter"] != p.name {
+					t.Errorf("%s %s=%.20s: %d %s", path, p.name, value, res.Code, res.Body)
+				}
+				if got := allocated(func() { _, _ = parse(raw, table) }); got > 4*maxQuery {
+					t.Errorf("%s %s=%.20s: reading it takes %d bytes", path, p.name, value, got)
+				}
+			}
+		}
+	}
+}
+
 // TestBadValues: a known parameter with a bad value is a 400 that says what is allowed.
 func TestBadValues(t *testing.T) {
 	w := newWorld(t)

@@ -17,9 +17,12 @@ var scored = []feature{
 		var asked []string
 		for range 1 + w.rng.IntN(3) {
 			word := strings.ToLower(pick(w.rng, append(words, "bread", "zürich", "tomatos", "hearyt", "quik", "markx", w.aMark())))
-			if !slices.Contains(asked, word) {
+			if word != "" && !slices.Contains(asked, word) {
 				asked = append(asked, word)
 			}
+		}
+		if len(asked) == 0 {
+			return
 		}
 		q.set("search", w.change(strings.Join(asked, " ")))
 		all := !w.one(3)

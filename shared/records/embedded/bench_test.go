@@ -129,11 +129,13 @@ func BenchmarkSearch(b *testing.B) {
 			{Where: like(records.WholeWord), Points: 1}, {Where: like(records.Same), Points: 1}}},
 	} {
 		b.Run(name, func(b *testing.B) {
+			before := cpu(b)
 			for b.Loop() {
 				if _, err := s.Search(context.Background(), q); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 		})
 	}
 	b.Run("countTags", func(b *testing.B) {

@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/blevesearch/bleve/v2/index/scorch"
 	index "github.com/blevesearch/bleve_index_api"
+	segment "github.com/blevesearch/scorch_segment_api/v2"
 
 	"oipnode/shared/records"
 )
@@ -190,12 +192,26 @@ func (m *matcher) orEverything(base *roaring.Bitmap) (*roaring.Bitmap, error) {
 	if base != nil {
 		return base, nil
 	}
-	ids, err := m.reader.DocIDReaderAll()
+	segments, err := m.segments()
 	if err != nil {
 		return nil, err
 	}
-	defer ids.Close()
-	return m.collect(func() (index.IndexInternalID, error) { return ids.Next() })
+	all, first := roaring.New(), uint64(0)
+	for _, part := range segments {
+		all.Or(roaring.AddOffset64(part.DocNumbersLive(), int64(first)))
+		first += part.Segment().Count()
+	}
+	return all, nil
+}
+
+// segments are the parts of the index. Their documents are numbered one behind the
+// other, in this order, the removed ones too.
+func (m *matcher) segments() ([]*scorch.SegmentSnapshot, error) {
+	snapshot, ok := m.reader.(*scorch.IndexSnapshot)
+	if !ok {
+		return nil, fmt.Errorf("the index reads as %T", m.reader)
+	}
+	return snapshot.Segments(), nil
 }
 
 // terms returns the documents of base that have one of the terms.
@@ -220,26 +236,63 @@ func (m *matcher) postings(field, value string) (index.TermFieldReader, error) {
 // of the term, unless the base is so much shorter that its documents are better
 // looked up in the list.
 func (m *matcher) term(field, value string, base *roaring.Bitmap) (*roaring.Bitmap, error) {
+	if base == nil {
+		return m.whole(field, value)
+	}
 	postings, err := m.postings(field, value)
 	if err != nil {
 		return nil, err
 	}
 	defer postings.Close()
-	if base != nil && base.GetCardinality()*8 < postings.Count() {
+	if base.GetCardinality()*8 < postings.Count() {
 		return m.lookup(postings, base)
 	}
-	var doc index.TermFieldDoc
-	found, err := m.collect(func() (index.IndexInternalID, error) {
-		next, err := postings.Next(&doc)
-		if next == nil {
-			return nil, err
-		}
-		return next.ID, err
-	})
-	if err == nil && base != nil {
+	found, err := m.whole(field, value)
+	if err == nil {
 		found.And(base)
 	}
 	return found, err
+}
+
+// whole returns the documents that have a term. Each segment has a list of them, which
+// is a bitmap already.
+func (m *matcher) whole(field, value string) (*roaring.Bitmap, error) {
+	segments, err := m.segments()
+	if err != nil {
+		return nil, err
+	}
+	found, first := roaring.New(), uint64(0)
+	for _, part := range segments {
+		if err := m.ctx.Err(); err != nil {
+			return nil, err
+		}
+		dict, err := part.Segment().Dictionary(field)
+		if err != nil {
+			return nil, err
+		}
+		list, err := dict.PostingsList([]byte(value), part.Deleted(), nil)
+		if err != nil {
+			return nil, err
+		}
+		docs := list.Iterator(false, false, false, nil)
+		if set, ok := docs.(segment.OptimizablePostingsIterator); ok && set.ActualBitmap() != nil {
+			// The bitmap may lie in the file; what is added is a copy.
+			found.Or(roaring.AddOffset64(set.ActualBitmap(), int64(first)))
+		} else {
+			for {
+				doc, err := docs.Next()
+				if err != nil {
+					return nil, err
+				}
+				if doc == nil {
+					break
+				}
+				found.Add(uint32(doc.Number() + first))
+			}
+		}
+		first += part.Segment().Count()
+	}
+	return found, nil
 }
 
 // lookup returns the documents of base that are in the list. Both are gone
@@ -266,31 +319,6 @@ func (m *matcher) lookup(postings index.TermFieldReader, base *roaring.Bitmap) (
 		}
 	}
 	return found, nil
-}
-
-// collect makes a bitmap of ascending numbers; next returns nil at the end.
-func (m *matcher) collect(next func() (index.IndexInternalID, error)) (*roaring.Bitmap, error) {
-	found := roaring.New()
-	var chunk [512]uint32
-	n := 0
-	for {
-		id, err := next()
-		if err == nil {
-			err = m.step()
-		}
-		if err != nil {
-			return nil, err
-		}
-		if id == nil {
-			found.AddMany(chunk[:n])
-			return found, nil
-		}
-		chunk[n] = uint32(id.Value())
-		if n++; n == len(chunk) {
-			found.AddMany(chunk[:])
-			n = 0
-		}
-	}
 }
 
 // between returns the documents of base with a number in the range: by looking

@@ -1,11 +1,9 @@
 package embedded
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	"github.com/blevesearch/bleve/v2/index/scorch"
 
 	"oipnode/shared/records"
 )
@@ -71,13 +69,13 @@ func (m *matcher) nearWords(c records.Near) ([]string, error) {
 	if most == 0 {
 		return []string{c.Word}, nil
 	}
-	snapshot, ok := m.reader.(*scorch.IndexSnapshot)
-	if !ok {
-		return nil, fmt.Errorf("the index reads as %T", m.reader)
+	segments, err := m.segments()
+	if err != nil {
+		return nil, err
 	}
 	near := newNearAutomaton(c.Word, most)
 	var words []string
-	for _, part := range snapshot.Segments() {
+	for _, part := range segments {
 		dict, err := part.Segment().Dictionary(engineField(c.Field))
 		if err != nil {
 			return nil, err
