@@ -69,10 +69,20 @@ func Present(path string) Cond { return Is(FieldPath, path) }
 // leafTerm is a leaf as FieldLeaf holds it. Whatever the leaf, it has 16 bytes: 96 bits of
 // a hash, of which nobody can find two leaves with the same.
 func leafTerm(kind byte, path, value string) string {
-	b := make([]byte, 0, 128)
+	var (
+		h    = sha256.New()
+		b    = make([]byte, 0, 512)
+		sum  [sha256.Size]byte
+		text [16]byte
+	)
 	b = append(append(append(b, kind), path...), 0)
-	sum := sha256.Sum256(append(b, value...))
-	var text [16]byte
+	for len(b)+len(value) > cap(b) { // a long value piece by piece, so that it is not copied
+		n := cap(b) - len(b)
+		h.Write(append(b, value[:n]...))
+		b, value = b[:0], value[n:]
+	}
+	h.Write(append(b, value...))
+	h.Sum(sum[:0])
 	base64.RawURLEncoding.Encode(text[:], sum[:12])
 	return string(text[:])
 }
@@ -250,7 +260,8 @@ func (p *Projection) addLines(path, text string, cut *bool) {
 		p.Lines = append(p.Lines, path+"\x00\x02"+text+"\x03")
 		return
 	}
-	body := string(textBegin) + text + string(textEnd)
+	// More than all lines hold need not be copied.
+	body := string(textBegin) + text[:boundary(text, min(len(text), MaxLines*lineBytes))] + string(textEnd)
 	for {
 		if len(p.Lines) == MaxLines {
 			*cut = true
@@ -268,7 +279,7 @@ func (p *Projection) addLines(path, text string, cut *bool) {
 
 // boundary is the last beginning of a character at or before i.
 func boundary(s string, i int) int {
-	for i > 0 && !utf8.RuneStart(s[i]) {
+	for i > 0 && i < len(s) && !utf8.RuneStart(s[i]) {
 		i--
 	}
 	return i

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -170,6 +171,26 @@ func TestProjectSchedule(t *testing.T) {
 		if got := values(project(t, oip.KindRecord, data, someEnvelope))[records.FieldSchedule]; got != want {
 			t.Errorf("%s is on %q, want %q", data, got, want)
 		}
+	}
+}
+
+// TestProjectLargeText projects one very long text: it is decoded and folded, and not
+// copied for each thing that is made out of it.
+func TestProjectLargeText(t *testing.T) {
+	const size = 8 << 20
+	doc := document(`{"post":{"text":"`+strings.Repeat("Very long. ", size/11)+`"}}`, someEnvelope)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	p, err := records.Project(oip.KindRecord, doc)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(p.Lines) != records.MaxLines || p.Text(records.FieldCut)[0] != "leaves" {
+		t.Fatalf("%d lines, %q, %v", len(p.Lines), p.Text(records.FieldCut), err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 3*size {
+		t.Errorf("%d bytes were allocated for a text of %d", n, size)
+	}
+	if !records.Holds(records.Equal("post.text", strings.Repeat("Very long. ", size/11)), p) {
+		t.Error("the text is not found")
 	}
 }
 
