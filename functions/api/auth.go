@@ -14,5 +14,7 @@ func authenticator(ctx context.Context, p *function.Parts) (*access.Authenticato
 	if err != nil {
 		return nil, err
 	}
-	return access.NewAuthenticator(access.Settings{Secret: secret, PublicBaseURL: p.Config.HTTP.PublicBaseURL, Log: p.Log})
+	return access.NewAuthenticator(access.Settings{
+		Secret: secret, PublicBaseURL: p.Config.HTTP.PublicBaseURL, ServerAddress: p.Config.HTTP.ServerAddress, Log: p.Log,
+	})
 }

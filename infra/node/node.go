@@ -175,7 +175,7 @@ func (n *node) close() error {
 func (n *node) run(ctx context.Context) error {
 	c := n.config
 	auth, err := access.NewAuthenticator(access.Settings{
-		Secret: c.HTTP.JWTSecret.Reveal(), PublicBaseURL: c.HTTP.PublicBaseURL, Log: n.log,
+		Secret: c.HTTP.JWTSecret.Reveal(), PublicBaseURL: c.HTTP.PublicBaseURL, ServerAddress: c.HTTP.ServerAddress, Log: n.log,
 	})
 	if err != nil {
 		return err

@@ -1,11 +1,8 @@
 package access
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -29,12 +26,11 @@ type Settings struct {
 	// Secret is the HMAC key of the tokens. Without one every request is anonymous.
 	Secret []byte
 	// PublicBaseURL names the server; users whose e-mail is at its host own what
-	// the server's wallet signed. Both this and ServerPublicKey must be set for
-	// that rule to exist.
+	// the server's wallet signed. Both this and ServerAddress must be set for that
+	// rule to exist.
 	PublicBaseURL string
-	// ServerPublicKey is the RSA modulus of the server's wallet, as a
-	// registration publishes it.
-	ServerPublicKey string
+	// ServerAddress is the address of the server's wallet.
+	ServerAddress string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log gets the reason why a token was refused, at debug level; nil discards it.
@@ -50,8 +46,8 @@ type Authenticator struct {
 	domain, signerDID string
 }
 
-// NewAuthenticator checks the settings. It fails for a server key that is not
-// base64url and for a base URL without a host.
+// NewAuthenticator checks the settings. It fails for an address that is none and
+// for a base URL without a host.
 func NewAuthenticator(s Settings) (*Authenticator, error) {
 	a := &Authenticator{secret: s.Secret, log: s.Log}
 	if a.log == nil {
@@ -64,20 +60,18 @@ func NewAuthenticator(s Settings) (*Authenticator, error) {
 	// signature is looked at, "none" and the public-key ones above all.
 	a.parser = jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(s.Now), jwt.WithJSONNumber())
-	if s.ServerPublicKey == "" || s.PublicBaseURL == "" {
+	if s.ServerAddress == "" || s.PublicBaseURL == "" {
 		return a, nil
 	}
 	u, err := url.Parse(s.PublicBaseURL)
 	if err != nil || u.Hostname() == "" {
 		return nil, errors.New("access: the public base URL has no host")
 	}
-	modulus, err := base64.RawURLEncoding.DecodeString(s.ServerPublicKey)
-	if err != nil {
-		return nil, fmt.Errorf("access: the server's public key is not base64url: %w", err)
+	if !oip.ValidID(s.ServerAddress) {
+		return nil, errors.New("access: the server's address is none")
 	}
-	sum := sha256.Sum256(modulus)
 	a.domain = strings.ToLower(u.Hostname())
-	a.signerDID = oip.DID(base64.RawURLEncoding.EncodeToString(sum[:]))
+	a.signerDID = oip.DID(s.ServerAddress)
 	return a, nil
 }
 

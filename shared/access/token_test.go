@@ -147,9 +147,9 @@ func TestBadTokens(t *testing.T) {
 // server's wallet, and only when both are configured.
 func TestServerDomain(t *testing.T) {
 	wallet := oiptest.NewSigner("access wallet", 2048)
-	full := Settings{Secret: secret, PublicBaseURL: "https://API.Example.com:8443/v1", ServerPublicKey: wallet.Modulus}
+	full := Settings{Secret: secret, PublicBaseURL: "https://API.Example.com:8443/v1", ServerAddress: wallet.Address}
 	noKey, noURL := full, full
-	noKey.ServerPublicKey, noURL.PublicBaseURL = "", ""
+	noKey.ServerAddress, noURL.PublicBaseURL = "", ""
 	for _, c := range []struct {
 		settings Settings
 		email    string
@@ -175,9 +175,9 @@ func TestServerDomain(t *testing.T) {
 		}
 	}
 	for _, bad := range []Settings{
-		{PublicBaseURL: "https://api.example.com", ServerPublicKey: "not base64url!"},
-		{PublicBaseURL: "/path", ServerPublicKey: wallet.Modulus},
-		{PublicBaseURL: "://", ServerPublicKey: wallet.Modulus},
+		{PublicBaseURL: "https://api.example.com", ServerAddress: "no address"},
+		{PublicBaseURL: "/path", ServerAddress: wallet.Address},
+		{PublicBaseURL: "://", ServerAddress: wallet.Address},
 	} {
 		if _, err := NewAuthenticator(bad); err == nil {
 			t.Errorf("%+v was accepted", bad)

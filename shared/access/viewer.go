@@ -38,7 +38,9 @@ type Viewer struct {
 	Expires time.Time
 
 	// signerDID is the creator DID of the server's own wallet, for a user whose
-	// e-mail belongs to the server's domain.
+	// e-mail belongs to the server's domain. A record of GUN that is not verified may
+	// name it falsely: that shows these users what its author has put there, and nothing
+	// else.
 	signerDID string
 }
 

@@ -136,7 +136,7 @@ func TestHiddenDocuments(t *testing.T) {
 // wallet signed, and nothing else.
 func TestServerDomain(t *testing.T) {
 	auth, err := access.NewAuthenticator(access.Settings{Secret: secret, Now: clock, PublicBaseURL: "https://node.example",
-		ServerPublicKey: published().signers[1].Modulus})
+		ServerAddress: published().signers[1].Address})
 	if err != nil {
 		t.Fatal(err)
 	}

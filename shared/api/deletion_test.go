@@ -100,7 +100,7 @@ func TestDeleteRecordWho(t *testing.T) {
 	wallet := published().signers[0]
 	w := newWorld(t, func(o *Options) {
 		count.Store, o.Records = o.Records, count
-		auth, err := access.NewAuthenticator(access.Settings{Secret: secret, Now: clock, PublicBaseURL: "https://node.example", ServerPublicKey: wallet.Modulus})
+		auth, err := access.NewAuthenticator(access.Settings{Secret: secret, Now: clock, PublicBaseURL: "https://node.example", ServerAddress: wallet.Address})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -123,6 +123,8 @@ type HTTP struct {
 	// PublicBaseURL has no trailing slash; empty means that the node has no
 	// public name.
 	PublicBaseURL string
+	// ServerAddress is the address of the server's own wallet.
+	ServerAddress string
 }
 
 // Operations says who may clear caches and force cycles.

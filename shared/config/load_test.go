@@ -176,6 +176,8 @@ func TestValues(t *testing.T) {
 			"admin": OperationsAdmin, "Open": OperationsOpen, "loopback": OperationsLoopback}, []string{"none", "loopback,admin"}},
 		{"PUBLIC_API_BASE_URL", func(c Config) any { return c.HTTP.PublicBaseURL }, map[string]any{
 			"https://api.example.org/": "https://api.example.org"}, []string{"api.example.org", "wss://api.example.org"}},
+		{"SERVER_ADDRESS", func(c Config) any { return c.HTTP.ServerAddress }, map[string]any{
+			strings.Repeat("aZ9_-b", 7) + "c": strings.Repeat("aZ9_-b", 7) + "c"}, []string{"short", strings.Repeat("+", 43), strings.Repeat("a", 44)}},
 
 		{"MEDIA_MAX_BYTES", func(c Config) any { return c.Media.MaxBytes }, map[string]any{
 			"1024": int64(1024), "48GiB": int64(48 << 30)}, []string{"0", "49GiB"}},

@@ -134,6 +134,8 @@ func table(c *Config) []variable {
 			meaning: "who may clear caches and force cycles"},
 		{name: "PUBLIC_API_BASE_URL", kind: link(&c.HTTP.PublicBaseURL, "http", "https"),
 			meaning: "base of the links in answers, and the server's own domain"},
+		{name: "SERVER_ADDRESS", kind: pattern(&c.HTTP.ServerAddress, "an Arweave address", "_-", 43, 43),
+			meaning: "the server's own wallet: users with an e-mail of the server's domain own what it signed"},
 
 		{name: "MEDIA_MAX_BYTES", preset: "5 GiB", kind: size(&c.Media.MaxBytes, 1<<10, 48<<30, false),
 			meaning: "largest file that is fetched"},

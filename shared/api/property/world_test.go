@@ -128,7 +128,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	p := published()
 	wallet := p.signers[0]
 	auth, err := access.NewAuthenticator(access.Settings{Secret: secret, Now: w.now,
-		PublicBaseURL: "https://node.example", ServerPublicKey: wallet.Modulus})
+		PublicBaseURL: "https://node.example", ServerAddress: wallet.Address})
 	if err != nil {
 		t.Fatal(err)
 	}
