@@ -166,7 +166,8 @@ var momentForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T
 func momentSchema() openapi.Schema {
 	day, instant := openapi.Text(0), openapi.Text(0)
 	day.Format, instant.Format = "date", "date-time"
-	local := openapi.Matching(`^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?$`)
+	const days = `(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-9])`
+	local := openapi.Matching(`^\d{4}-(` + days + `)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?$`)
 	return openapi.Either(openapi.Whole(-maxExact, maxExact), day, instant, local)
 }
 

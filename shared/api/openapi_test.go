@@ -250,7 +250,7 @@ func TestKindsAgree(t *testing.T) {
 	values := []string{"a", "true", "false", "TRUE", "0", "1", "20", "1000", "1001", "-1", "1.5", "9007199254740992", "9007199254740993", "bad", "BAD", "all", "GUN", "OR", "and",
 		"partial", "exact", "did:arweave:x", "did:arweave:", "did:gun:abc:def.g", "did:web:x", "did:arweave:a:b", "did%3Aarweave%3Ax", strings.Repeat("x", 600), "a,b", " a , b ,", ",", "x y",
 		"date", "date:asc", "date:ASC", "date:", ":", "date:up", "date:asc:x", "2024-04-19", "2024-02-30", "2024-04-19T10:00:00Z", "2024-04-19T10:00:00.5+02:00", "2024-04-19T10:00",
-		"2024-04-19T10:00:00", "reason/id", "/", "a/b/c", "recipe", "data.recipe.ingredient,a.b", "a..b", "data.", ".a", `{"data.basic.language":"en"}`, `{"oip.inArweaveBlock":5}`, `{"oip.inArweaveBlock":"5"}`, `{"oip.did":"x"}`, `{"oip.other":"x"}`, `{"data.":1}`, `{"":1}`, `{"a":null}`, "{}", "{", "ü", "99999999", "100000000"}
+		"2024-04-19T10:00:00", "2024-02-30T10:00", "0000-00-00T00:00", "2024-04-31T10:00", "2024-04-19T24:00", "2024-02-29T10:00", "2023-12-31T23:59:59.5", "reason/id", "/", "a/b/c", "recipe", "data.recipe.ingredient,a.b", "a..b", "data.", ".a", `{"data.basic.language":"en"}`, `{"oip.inArweaveBlock":5}`, `{"oip.inArweaveBlock":"5"}`, `{"oip.did":"x"}`, `{"oip.other":"x"}`, `{"data.":1}`, `{"":1}`, `{"a":null}`, "{}", "{", "ü", "99999999", "100000000"}
 	for _, r := range allRows() {
 		for i, p := range r.about(openapi.NewSchemas(closedTexts())).params {
 			_, accepted := agree(t, r, i, p, values)
