@@ -368,6 +368,12 @@ func TestServed(t *testing.T) {
 			t.Errorf("HEAD %s: %d %s", path, head.Code, head.Header())
 		}
 	}
+	for path, text := range map[string]string{"/api/openapi.json": openapiJSON, "/api/docs": docsHTML} {
+		resp := w.behind(path, nil)
+		if resp.StatusCode != http.StatusOK || resp.IsBase64Encoded || resp.Body != text {
+			t.Errorf("%s behind API Gateway: %d, base64 %t", path, resp.StatusCode, resp.IsBase64Encoded)
+		}
+	}
 	policy := w.call("/api/docs").Header().Get("Content-Security-Policy")
 	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") || strings.Contains(policy, "unsafe") {
 		t.Errorf("the page's policy is %q", policy)
