@@ -161,6 +161,11 @@ validate: ## check template.yaml with SAM, cfn-lint and checkov
 smoke: build ## start the node on the sample chain, ask it, stop it
 	.ci/smoke
 
+# About a hundred seconds on two cores; EXAMPLES=500 asks for longer, SEED=2 for others.
+.PHONY: schemathesis
+schemathesis: build ## let schemathesis ask the local node whatever its description allows
+	infra/schemathesis/run
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 	@$(GO) test -list '^Fuzz' ./... | \

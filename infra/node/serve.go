@@ -16,6 +16,11 @@ import (
 // end. It leaves time for the stores within the five seconds that Ctrl-C takes.
 const shutdownTime = 3 * time.Second
 
+// maxHeader bounds the request line and the headers in bytes. It is above the bound that
+// package api has on a query, so that who sends too much of a parameter is told which,
+// and not only that the server refuses the request.
+const maxHeader = 256 << 10
+
 // listen takes the node's address, which is refused at once if somebody has it.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	var lc net.ListenConfig
@@ -49,7 +54,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, ending func(), l
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	server.RegisterOnShutdown(ending)

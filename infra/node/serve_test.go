@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -51,6 +52,43 @@ func TestBaseURL(t *testing.T) {
 		if got := baseURL(addressed{addr: tcp}); got != want {
 			t.Errorf("baseURL(%s) = %s, want %s", address, got, want)
 		}
+	}
+}
+
+// A parameter that is far too long reaches the API, which names it; what is longer still
+// is refused before it is in memory.
+func TestServeLongQueries(t *testing.T) {
+	l, err := listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, strconv.Itoa(len(r.URL.RawQuery)))
+		}), func() {}, slog.New(slog.DiscardHandler))
+	}()
+	for length, want := range map[int]int{100 << 10: http.StatusBadRequest, 200 << 10: http.StatusBadRequest, 1 << 20: http.StatusRequestHeaderFieldsTooLarge} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, baseURL(l)+"/api/records?"+strings.Repeat("x", length), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close = true
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatalf("%d bytes: %v", length, err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != want || want == http.StatusBadRequest && string(text) != strconv.Itoa(length) {
+			t.Errorf("%d bytes: status %d %s, %v, want %d", length, resp.StatusCode, text, err, want)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

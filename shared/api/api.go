@@ -2,8 +2,8 @@
 // templates, registrations and health (spec records-api). The same handler
 // serves the local node and, through an adapter, the Lambda functions.
 //
-// A route is a row in the table of New: a path, and an endpoint for each of its
-// methods. An endpoint reads its parameters by a table (params.go), makes one
+// A route is a row (server.rows): a method, a path, what serves it, and what the
+// description of the API says of it (about.go). An endpoint reads its parameters by a table (params.go), makes one
 // query that holds the access rule (package access) and the filters, and returns
 // an answer that is complete before any of it is sent. Nothing that an endpoint
 // counts, sorts or shows comes from a query without the rule.
@@ -149,32 +149,15 @@ func New(o Options) http.Handler {
 		o.Memory.Register(answersCache{s})
 	}
 	mux := http.NewServeMux()
-	for path, m := range map[string]methods{
-		"/api/records":                   {http.MethodGet: s.json(s.cached("records", s.sparing(heavyQuery, s.records)))},
-		"/api/records/recordTypes":       {http.MethodGet: s.json(s.cached("recordTypes", s.sparing(heavyAlways, s.recordTypes)))},
-		"/api/templates":                 {http.MethodGet: s.json(s.cached("templates", s.sparing(heavyQuery, s.templates)))},
-		"/api/creators":                  {http.MethodGet: s.json(s.cached("creators", s.sparing(heavyQuery, s.creators)))},
-		"/api/organizations":             {http.MethodGet: s.json(s.cached("organizations", s.sparing(heavyQuery, s.organizationList)))},
-		"/api/records/clear-cache":       {http.MethodPost: s.operation(s.clearAnswers)},
-		"/api/records/deleteRecord":      {http.MethodPost: s.json(s.deleteRecord)},
-		"/api/health":                    {http.MethodGet: s.json(s.health)},
-		"/api/health/keepdb":             {http.MethodGet: s.json(s.keepdb)},
-		"/api/health/gun-sync":           {http.MethodGet: s.json(s.gunSync)},
-		"/api/health/gun-sync/force":     {http.MethodPost: s.operation(s.gunSyncForce)},
-		"/api/health/memory":             {http.MethodGet: s.json(s.memory)},
-		"/api/health/memory/tracker":     {http.MethodGet: s.json(s.memoryTracker)},
-		"/api/health/memory/analyze":     {http.MethodGet: s.json(s.memoryAnalyze)},
-		"/api/health/memory/clear-cache": {http.MethodPost: s.operation(s.clearCache)},
-	} {
-		mux.Handle(path, s.route(m))
-	}
-	for _, routes := range []map[string]methods{s.voiceRoutes(), s.mediaRoutes(), s.relayRoutes()} {
-		for path, m := range routes {
-			mux.Handle(path, s.route(m))
+	paths := make(map[string]methods)
+	for _, r := range s.rows() {
+		if paths[r.path] == nil {
+			paths[r.path] = make(methods)
 		}
+		paths[r.path][r.method] = r.handler
 	}
-	if o.Prometheus != nil {
-		mux.Handle("/metrics", s.route(methods{http.MethodGet: s.forOperators(o.Prometheus)}))
+	for path, m := range paths {
+		mux.Handle(path, s.route(m))
 	}
 	if o.Console != nil {
 		page := s.route(methods{http.MethodGet: o.Console})
@@ -185,6 +168,11 @@ func New(o Options) http.Handler {
 		s.fail(w, r, errs.E(errs.NotFound, "there is nothing at this path", nil))
 	}))
 	return s.outer(mux)
+}
+
+// rows are all routes of the API. The console's page is none of them.
+func (s *server) rows() []row {
+	return slices.Concat(s.recordRows(), s.mediaRows(), s.voiceRows(), s.relayRows(), s.healthRows(), docRows())
 }
 
 // route serves the methods of one path.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"time"
 
 	"oipnode/shared/access"
 	"oipnode/shared/errs"
@@ -42,7 +43,7 @@ func (s *server) cached(route string, e endpoint) endpoint {
 			return answer{status: http.StatusOK, body: kept[tagBytes:], tag: string(kept[:tagBytes]), private: viewer.Authenticated}, nil
 		}
 		var force bool
-		if _, err := parse(r.URL.RawQuery, []param{{"forceRefresh", truth(&force), ""}}); err != nil {
+		if _, err := parse(r.URL.RawQuery, []param{forceParam(&force)}); err != nil {
 			return answer{}, err
 		}
 		if force {
@@ -103,6 +104,11 @@ func (s *server) forced(ctx context.Context, viewer access.Viewer) {
 	}
 }
 
+// forceParam is the parameter of every route whose answers are kept.
+func forceParam(dst *bool) param {
+	return param{"forceRefresh", truth(dst), "whether the answer is made anew, past every cache"}
+}
+
 // answerKey is the key of an answer.
 func (s *server) answerKey(ctx context.Context, route string, r *http.Request, viewer access.Viewer, epoch int64) (string, error) {
 	organizations, err := s.organizations.Of(ctx, viewer)
@@ -140,12 +146,19 @@ func (a answersCache) clear(ctx context.Context) (before, after int64, err error
 	return int64(a.s.answers.Drop()), 0, nil
 }
 
+// clearedAnswers is the answer to it.
+type clearedAnswers struct {
+	Status    string    `json:"status" enum:"success"`
+	Message   string    `json:"message"`
+	Timestamp time.Time `json:"timestamp"`
+}
+
 // clearAnswers serves POST /api/records/clear-cache.
 func (s *server) clearAnswers(ctx context.Context, _ *http.Request) (answer, error) {
 	if _, _, err := (answersCache{s}).clear(ctx); err != nil {
 		return answer{}, errState(err)
 	}
-	return reply(http.StatusOK, map[string]any{"status": "success", "message": "Records cache cleared", "timestamp": s.opt.Now().UTC()})
+	return reply(http.StatusOK, clearedAnswers{"success", "Records cache cleared", s.opt.Now().UTC()})
 }
 
 // outdated begins a new epoch behind a change that was asked for. Its error says that the

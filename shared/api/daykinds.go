@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"oipnode/shared/openapi"
 )
 
 // daySeconds is the length of a day; unix time has no other.
@@ -11,7 +13,7 @@ const daySeconds = 24 * 60 * 60
 
 // dayKind takes a day, or a moment of it in unix seconds, and stores its begin (UTC).
 func dayKind(dst *moment) kind {
-	return kind{allowed: "a day such as 2024-04-19, or unix seconds", set: func(s string) (any, bool) {
+	return kind{allowed: "a day such as 2024-04-19, or unix seconds", schema: daySchema, set: func(s string) (any, bool) {
 		if n, ok := digits(s); ok {
 			*dst = moment{true, n - n%daySeconds}
 			return n, true
@@ -22,12 +24,18 @@ func dayKind(dst *moment) kind {
 	}}
 }
 
+func daySchema() openapi.Schema {
+	day := openapi.Text(0)
+	day.Format = "date"
+	return openapi.Either(openapi.Whole(0, maxExact), day)
+}
+
 // tristate is a truth value that may be absent.
 type tristate struct{ given, value bool }
 
 // tristateKind takes true or false, in any case.
 func tristateKind(dst *tristate) kind {
-	return kind{allowed: "true or false", set: func(s string) (any, bool) {
+	return kind{allowed: "true or false", schema: openapi.Truth, set: func(s string) (any, bool) {
 		value, err := strconv.ParseBool(strings.ToLower(s))
 		if err != nil || len(s) < 4 { // ParseBool also takes 1, t and the like
 			return nil, false

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"oipnode/shared/openapi"
 	"oipnode/shared/records"
 )
 
@@ -86,15 +88,28 @@ func exactFields(text string) (fields []exactField, ok bool) {
 // exactKind takes the JSON object of exactMatch.
 func exactKind(dst *[]exactField) kind {
 	allowed := fmt.Sprintf(`a JSON object of 1 to %d field paths, each with a text, a number or true or false, such as {"data.basic.language":"en"}; of the envelope it knows oip.inArweaveBlock, oip.did, oip.recordType, oip.ver, oip.creator.creatorHandle and oip.creator.didAddress`, maxExactFields)
-	return kind{allowed: allowed, set: func(s string) (any, bool) {
+	return kind{allowed: allowed, schema: exactSchema, set: func(s string) (any, bool) {
 		fields, ok := exactFields(s)
 		if !ok {
 			return nil, false
 		}
 		*dst = fields
 		var b bytes.Buffer
-		return json.RawMessage(b.Bytes()), json.Compact(&b, []byte(s)) == nil
+		err := json.Compact(&b, []byte(s))
+		return json.RawMessage(b.Bytes()), err == nil
 	}}
+}
+
+// exactSchema is the object; a query holds it as JSON. Of the envelope there are certain
+// names only.
+func exactSchema() openapi.Schema {
+	height := openapi.Schema{Type: openapi.Number}
+	envelope := openapi.Words(append(slices.Sorted(maps.Keys(envelopeFields)), "oip.inArweaveBlock")...)
+	unknown := openapi.Schema{Pattern: `^oip\.|^(data\.)?$`}
+	names := openapi.Either(envelope, openapi.Schema{MaxLength: records.MaxPath, Not: &unknown})
+	value := openapi.Either(openapi.Text(0), openapi.Schema{Type: openapi.Number}, openapi.Truth())
+	return openapi.Schema{Type: openapi.Object, Names: &names, Others: &value, MinProperties: 1, MaxProperties: maxExactFields,
+		Properties: openapi.Ordered[*openapi.Schema]{{Name: "oip.inArweaveBlock", Value: &height}}}
 }
 
 // fieldSearch is the search for values of fields, in pairs of a field and a value.
@@ -178,9 +193,14 @@ func comparedAs(path, value string) records.Any {
 
 // pathKind takes a path below data.
 func pathKind(dst *string) kind {
-	return kind{allowed: fmt.Sprintf("a path below data of at most %d bytes, such as basic.name", records.MaxPath), set: func(s string) (any, bool) {
+	schema := func() openapi.Schema {
+		s := openapi.Matching(`[^.]$`)
+		s.MaxLength = records.MaxPath
+		return s
+	}
+	return kind{allowed: fmt.Sprintf("a path below data of at most %d bytes, such as basic.name", records.MaxPath), schema: schema, set: func(s string) (any, bool) {
 		path := strings.TrimPrefix(s, "data.")
-		if path == "" || len(path) > records.MaxPath {
+		if path == "" || len(path) > records.MaxPath || strings.HasSuffix(path, ".") {
 			return nil, false
 		}
 		*dst = path
@@ -206,7 +226,7 @@ func repeated(dst *[]string, most int, of func(dst *string) kind) kind {
 
 // searchKind takes the words of a search.
 func searchKind(dst *search) kind {
-	return kind{allowed: fmt.Sprintf("a text of at most %d different words", maxSearchWords), set: func(s string) (any, bool) {
+	return kind{allowed: fmt.Sprintf("a text of at most %d different words", maxSearchWords), schema: textSchema, set: func(s string) (any, bool) {
 		words, ok := searchWords(s)
 		if !ok {
 			return nil, false

@@ -32,7 +32,7 @@ const (
 // of others.
 type gunSyncAnswer struct {
 	Service string `json:"service"`
-	Status  string `json:"status"`
+	Status  string `json:"status" enum:"starting,healthy,unhealthy"`
 	// Running says that the sync is at work: a cycle is under way, or the last one is
 	// less than four intervals old. Cycle is true for the former.
 	Running       bool             `json:"running"`
@@ -95,13 +95,16 @@ type gunSyncCycle struct {
 	PeersFailing int `json:"peersFailing"`
 }
 
+// noSyncAnswer is the answer of a node that synchronizes with nobody.
+type noSyncAnswer struct {
+	Service string `json:"service"`
+	Status  string `json:"status" enum:"unavailable"`
+	errorBody
+}
+
 // noSync is the answer of a node that synchronizes with nobody.
 func (s *server) noSync() (answer, error) {
-	return reply(http.StatusServiceUnavailable, struct {
-		Service string `json:"service"`
-		Status  string `json:"status"`
-		errorBody
-	}{"gun-sync", statusUnavailable, errorBody{Error: "the sync with GUN peers is turned off, or has no peer", Code: errs.Unavailable.Error()}})
+	return reply(http.StatusServiceUnavailable, noSyncAnswer{"gun-sync", statusUnavailable, errorBody{Error: "the sync with GUN peers is turned off, or has no peer", Code: errs.Unavailable.Error()}})
 }
 
 // gunSync serves GET /api/health/gun-sync.

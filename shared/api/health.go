@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"oipnode/shared/indexer"
+	"oipnode/shared/openapi"
 	"oipnode/shared/state"
 	"oipnode/shared/summary"
 )
@@ -21,7 +22,7 @@ const healthTimeout = 5 * time.Second
 
 // checked is how one of the stores answered.
 type checked struct {
-	Status string `json:"status"`
+	Status string `json:"status" enum:"OK,unavailable,ok,warning,critical"`
 	Engine string `json:"engine,omitempty"`
 }
 
@@ -32,7 +33,7 @@ const (
 
 // healthAnswer is the page of load balancers and of people in a hurry.
 type healthAnswer struct {
-	Status  string `json:"status"`
+	Status  string `json:"status" enum:"OK,unavailable"`
 	Error   string `json:"error,omitempty"`
 	Code    string `json:"code,omitempty"`
 	Version string `json:"version"`
@@ -114,7 +115,12 @@ func (q *keepdbRequest) params() []param {
 
 // rejectedKind takes a position in the list of rejections, reason/id.
 func rejectedKind(dst *string) kind {
-	return kind{allowed: "the rejectedNext of an earlier answer", set: func(s string) (any, bool) {
+	schema := func() openapi.Schema {
+		s := openapi.Matching(`^[^/]+/[\s\S]+$`)
+		s.MaxLength = state.MaxKey - 1
+		return s
+	}
+	return kind{allowed: "the rejectedNext of an earlier answer", schema: schema, set: func(s string) (any, bool) {
 		reason, id, ok := strings.Cut(s, "/")
 		*dst = s
 		return s, ok && reason != "" && id != "" && len(s) < state.MaxKey
@@ -126,7 +132,7 @@ type keepdbAnswer struct {
 	Service string `json:"service"`
 	// Status is starting before the first cycle has ended, failing when the last
 	// one ended with an error, and OK otherwise.
-	Status string `json:"status"`
+	Status string `json:"status" enum:"starting,OK,failing"`
 	lagInfo
 	CheckpointAt *time.Time `json:"checkpointAt"`
 	Cycles       int64      `json:"cycles"`

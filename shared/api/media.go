@@ -13,18 +13,18 @@ import (
 	"oipnode/shared/library"
 )
 
-// mediaRoutes are the routes of media (spec records-api section 4).
-func (s *server) mediaRoutes() map[string]methods {
+// mediaRows are the routes of media (spec records-api section 4).
+func (s *server) mediaRows() []row {
 	if s.opt.Media == nil {
 		return nil
 	}
-	return map[string]methods{
-		"/api/media":           {http.MethodGet: s.json(s.mediaList)},
-		"/api/media/fetch":     {http.MethodPost: s.json(s.mediaFetch)},
-		"/api/media/jobs/{id}": {http.MethodGet: s.json(s.mediaJob)},
-		"/api/media/{id}":      {http.MethodGet: http.HandlerFunc(s.mediaBytes)},
+	return []row{
+		{http.MethodGet, "/api/media", s.json(s.mediaList), aboutMediaList},
+		{http.MethodPost, "/api/media/fetch", s.json(s.mediaFetch), aboutMediaFetch},
+		{http.MethodGet, "/api/media/jobs/{id}", s.json(s.mediaJob), aboutMediaJob},
+		{http.MethodGet, "/api/media/{id}", http.HandlerFunc(s.mediaBytes), aboutMediaBytes},
 		// Not /info itself: it would meet /jobs/{id} at /jobs/info.
-		"/api/media/{id}/{part}": {http.MethodGet: s.json(s.mediaInfo)},
+		{http.MethodGet, "/api/media/{id}/{part}", s.json(s.mediaInfo), aboutMediaInfo},
 	}
 }
 

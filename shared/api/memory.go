@@ -63,7 +63,7 @@ func limitOf(s memory.State) limitInfo {
 
 // memoryAnswer is the page of GET /api/health/memory.
 type memoryAnswer struct {
-	Status    string    `json:"status"` // ok, warning or critical
+	Status    string    `json:"status" enum:"ok,warning,critical"` // ok, warning or critical
 	Warnings  []string  `json:"warnings"`
 	Timestamp time.Time `json:"timestamp"`
 	Uptime    int64     `json:"uptime"` // seconds
@@ -91,7 +91,7 @@ type processedInfo struct {
 // functionInfo is one function, by that of its processes that is the fullest.
 type functionInfo struct {
 	Name        string    `json:"name"`
-	Status      string    `json:"status"`
+	Status      string    `json:"status" enum:"ok,warning,critical"`
 	LimitMB     float64   `json:"limitMb"`
 	UsedMB      float64   `json:"usedMb"`
 	PeakMB      float64   `json:"peakMb"`

@@ -12,7 +12,7 @@ import (
 
 // trackerAnswer is the page of GET /api/health/memory/tracker: how memory went.
 type trackerAnswer struct {
-	Status    string    `json:"status"`
+	Status    string    `json:"status" enum:"ok,warning,critical"`
 	Warnings  []string  `json:"warnings"`
 	Timestamp time.Time `json:"timestamp"`
 	// Samples and Growth are the last hour of the process that answers.
@@ -80,7 +80,7 @@ func (s *server) memoryTracker(ctx context.Context, _ *http.Request) (answer, er
 // process that answers, where it goes, and what to do. It holds numbers and the names of
 // our own parts, nothing of what is in the memory.
 type analyzeAnswer struct {
-	Status    string      `json:"status"`
+	Status    string      `json:"status" enum:"ok,warning,critical"`
 	Warnings  []string    `json:"warnings"`
 	Timestamp time.Time   `json:"timestamp"`
 	Heap      limitInfo   `json:"heap"`
@@ -103,7 +103,7 @@ type partInfo struct {
 
 type shedInfo struct {
 	// Level is the one that was crossed: it is left five percent below its threshold.
-	Level string `json:"level"`
+	Level string `json:"level" enum:"ok,warning,critical"`
 	// MediaWait says that no media job is begun, HeavyRefused that the heaviest queries
 	// get 503.
 	MediaWait    bool `json:"mediaJobsWait"`

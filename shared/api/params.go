@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"oipnode/shared/errs"
+	"oipnode/shared/openapi"
 )
 
 const (
@@ -36,6 +37,11 @@ type kind struct {
 	// many is how often the parameter may be given, 0 for once. set is then called for
 	// each, in their order.
 	many int
+	// needed says that the request makes no sense without the parameter.
+	needed bool
+	// schema is what the description of the API says of a value, as queryParams shows
+	// it: what matches it is allowed. It is only called for the description.
+	schema func() openapi.Schema
 	// set stores a value, and returns it as it is shown again in queryParams. It
 	// reports false for a text that is not allowed.
 	set func(text string) (value any, ok bool)
@@ -73,6 +79,9 @@ func parse(rawQuery string, table []param) (map[string]any, error) {
 		}
 		switch len(values) {
 		case 0:
+			if p.kind.needed {
+				return nil, invalid(p.name, "%s must be %s", p.name, p.kind.allowed)
+			}
 		case 1:
 			given[p.name] = values[0]
 		default:

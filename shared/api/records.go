@@ -73,7 +73,7 @@ func (q *recordsRequest) params() []param {
 		{"noDuplicates", truth(&q.distinct), "whether of all records with the same basic.name only the first in the order is found"},
 		{"summarizeRecipe", truth(&q.summarize), "whether recipes carry the nutrients of their ingredients, in all and per serving"},
 		{"sortBy", sortKind(&q.sort), "the order; by DID where that leaves a tie"},
-		{"forceRefresh", truth(&q.force), "whether the answer is made anew, past every cache"},
+		forceParam(&q.force),
 	}, q.tagSummary.params(), q.paging.params(20), q.resolve.params(), q.shape.params())
 }
 
@@ -198,7 +198,7 @@ type recordsAnswer struct {
 	SearchResults int64          `json:"searchResults"`
 	Warnings      []string       `json:"warnings"`
 	pageInfo                     // pageSize, currentPage, totalPages, nextCursor
-	QueryParams   map[string]any `json:"queryParams"`
+	QueryParams   map[string]any `json:"queryParams" ref:"QueryParams"`
 	Auth          authInfo       `json:"auth"`
 	*tagsSummed                  // tagSummary, tagCount
 }

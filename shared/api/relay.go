@@ -5,15 +5,16 @@ import (
 	"net/http"
 
 	"oipnode/shared/errs"
+	"oipnode/shared/openapi"
 	"oipnode/shared/relay"
 )
 
-// relayRoutes are the two calls of the node's own GUN relay that are passed through
+// relayRows are the two calls of the node's own GUN relay that are passed through
 // (spec gun section 1). A node without a relay says so.
-func (s *server) relayRoutes() map[string]methods {
-	return map[string]methods{
-		"/gun-relay/get": {http.MethodGet: s.passed(s.relayGet)},
-		"/gun-relay/put": {http.MethodPost: s.passed(s.relayPut)},
+func (s *server) relayRows() []row {
+	return []row{
+		{http.MethodGet, "/gun-relay/get", s.passed(s.relayGet), aboutRelayGet},
+		{http.MethodPost, "/gun-relay/put", s.passed(s.relayPut), aboutRelayPut},
 	}
 }
 
@@ -40,7 +41,12 @@ func (q *relayRequest) params() []param {
 
 // soulKind takes a soul: any text, since relays take any.
 func soulKind(dst *string) kind {
-	return kind{allowed: fmt.Sprintf("a soul of at most %d bytes", relay.MaxSoul), set: func(s string) (any, bool) {
+	schema := func() openapi.Schema {
+		s := openapi.Text(relay.MaxSoul)
+		s.MinLength = 1
+		return s
+	}
+	return kind{allowed: fmt.Sprintf("a soul of at most %d bytes", relay.MaxSoul), needed: true, schema: schema, set: func(s string) (any, bool) {
 		*dst = s
 		return s, len(s) <= relay.MaxSoul
 	}}
@@ -59,9 +65,6 @@ func (s *server) relayGet(w http.ResponseWriter, r *http.Request) error {
 	var q relayRequest
 	if _, err := parse(r.URL.RawQuery, q.params()); err != nil {
 		return err
-	}
-	if q.soul == "" {
-		return invalid("soul", "soul must be %s", soulKind(&q.soul).allowed)
 	}
 	return s.opt.Relay.Get(w, r, q.soul)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"oipnode/shared/errs"
+	"oipnode/shared/openapi"
 	"oipnode/shared/records"
 )
 
@@ -40,7 +41,12 @@ type fieldPaths map[string]bool
 func fieldPathList(dst *fieldPaths) kind {
 	var list []string
 	whole := commaList(&list)
-	return kind{allowed: whole.allowed + " such as recipe or data.recipe.ingredient", set: func(s string) (any, bool) {
+	schema := func() openapi.Schema {
+		s := listSchema()
+		s.Items.Pattern = `^[^.,\s][^.,]*(\.[^.,]+)*$`
+		return s
+	}
+	return kind{allowed: whole.allowed + " such as recipe or data.recipe.ingredient", schema: schema, set: func(s string) (any, bool) {
 		if _, ok := whole.set(s); !ok {
 			return nil, false
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"oipnode/shared/openapi"
 	"oipnode/shared/records"
 )
 
@@ -17,7 +18,7 @@ type sorting struct {
 // fields there are is not its matter: clients also send fields that nobody knows
 // and expect an answer (spec records-api section 2).
 func sortKind(dst *sorting) kind {
-	return kind{allowed: "a field, or a field with a direction: field:asc or field:desc", set: func(s string) (any, bool) {
+	return kind{allowed: "a field, or a field with a direction: field:asc or field:desc", schema: sortSchema, set: func(s string) (any, bool) {
 		field, direction, _ := strings.Cut(s, ":")
 		switch strings.ToLower(direction) {
 		case "", "desc":
@@ -29,6 +30,10 @@ func sortKind(dst *sorting) kind {
 		}
 		return s, true
 	}}
+}
+
+func sortSchema() openapi.Schema {
+	return openapi.Matching(`^[^:]*(:([aA][sS][cC]|[dD][eE][sS][cC])?)?$`)
 }
 
 // newest is the order that holds when none is asked for.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"oipnode/shared/oip"
+	"oipnode/shared/openapi"
 	"oipnode/shared/records"
 )
 
@@ -303,6 +304,11 @@ func items(most int) func(dst *[]string) kind {
 	return func(dst *[]string) kind {
 		k := commaList(dst)
 		k.allowed += fmt.Sprintf(", each of at most %d bytes", most)
+		k.schema = func() openapi.Schema {
+			s := listSchema()
+			s.Items.MaxLength = most
+			return s
+		}
 		set := k.set
 		k.set = func(s string) (any, bool) {
 			shown, ok := set(s)
@@ -316,6 +322,11 @@ func items(most int) func(dst *[]string) kind {
 func didList(dst *[]string) kind {
 	k := commaList(dst)
 	k.allowed += ", each a DID such as did:arweave:<id>"
+	k.schema = func() openapi.Schema {
+		s := openapi.ListOf(didSchema(), maxListed)
+		s.MinItems = 1
+		return s
+	}
 	set := k.set
 	k.set = func(s string) (any, bool) {
 		shown, ok := set(s)

@@ -23,17 +23,19 @@ const (
 	maxEventsAnswer = 3 << 20
 )
 
-// voiceRoutes are the routes of dialogues (spec records-api section 6).
-func (s *server) voiceRoutes() map[string]methods {
+// voiceRows are the routes of dialogues (spec records-api section 6).
+func (s *server) voiceRows() []row {
 	if s.opt.Voice == nil {
 		return nil
 	}
-	return map[string]methods{
-		"/api/voice/dialogues":             {http.MethodPost: s.json(s.voiceStart)},
-		"/api/voice/dialogues/{id}":        {http.MethodGet: s.json(s.voiceGet), http.MethodDelete: s.json(s.voiceEnd)},
-		"/api/voice/dialogues/{id}/events": {http.MethodGet: s.json(s.voiceEvents), http.MethodPost: s.json(s.voiceAppend)},
-		"/api/voice/active-dialogues":      {http.MethodGet: s.json(s.voiceList)},
-		"/api/voice/open-stream":           {http.MethodGet: http.HandlerFunc(s.voiceStream)},
+	return []row{
+		{http.MethodPost, "/api/voice/dialogues", s.json(s.voiceStart), aboutVoiceStart},
+		{http.MethodGet, "/api/voice/dialogues/{id}", s.json(s.voiceGet), aboutVoiceGet},
+		{http.MethodDelete, "/api/voice/dialogues/{id}", s.json(s.voiceEnd), aboutVoiceEnd},
+		{http.MethodGet, "/api/voice/dialogues/{id}/events", s.json(s.voiceEvents), aboutVoiceEvents},
+		{http.MethodPost, "/api/voice/dialogues/{id}/events", s.json(s.voiceAppend), aboutVoiceAppend},
+		{http.MethodGet, "/api/voice/active-dialogues", s.json(s.voiceList), aboutVoiceList},
+		{http.MethodGet, "/api/voice/open-stream", http.HandlerFunc(s.voiceStream), aboutVoiceStream},
 	}
 }
 

@@ -10,7 +10,10 @@ import (
 )
 
 // positionKind takes the number of an event, or 0.
-func positionKind(dst *int) kind { return count(dst, 0, 0, 99_999_999, "") }
+func positionKind(dst *int) kind { return count(dst, 0, 0, maxPosition, "") }
+
+// maxPosition is the greatest number of an event that is read.
+const maxPosition = 99_999_999
 
 // eventsRequest is what GET /api/voice/dialogues/{id}/events asks for.
 type eventsRequest struct {
@@ -64,9 +67,16 @@ type streamRequest struct {
 	after    int
 }
 
+// dialogueKind takes any text: what is no id is no dialogue's.
+func dialogueKind(dst *string) kind {
+	k := text(dst)
+	k.allowed, k.needed = "the id of a dialogue", true
+	return k
+}
+
 func (q *streamRequest) params() []param {
 	return []param{
-		{"dialogueId", text(&q.dialogue), "the dialogue"},
+		{"dialogueId", dialogueKind(&q.dialogue), "the dialogue"},
 		{"streamKey", text(&q.key), "the key that its start was answered with, for readers that cannot send headers"},
 		{"after", positionKind(&q.after), "only events behind the one of this number; Last-Event-ID goes before it"},
 	}
@@ -93,9 +103,6 @@ func (s *server) openStream(r *http.Request) (*voice.Stream, error) {
 	var q streamRequest
 	if _, err := parse(r.URL.RawQuery, q.params()); err != nil {
 		return nil, err
-	}
-	if q.dialogue == "" {
-		return nil, invalid("dialogueId", "dialogueId must be the id of a dialogue")
 	}
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		var err error

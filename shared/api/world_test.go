@@ -235,13 +235,17 @@ type response struct {
 	json object
 }
 
-// do sends a request; a body that is JSON is decoded.
+// do sends a request; a body that is plain JSON is decoded. The answer must be one that the
+// description of the API has.
 func (w *world) do(r *http.Request) response {
 	w.Helper()
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)
 	res := response{ResponseRecorder: rec}
-	if strings.HasPrefix(rec.Header().Get("Content-Type"), "application/json") && rec.Body.Len() > 0 {
+	if err := theContract().check(r, rec.Code, rec.Header(), rec.Body.Bytes()); err != nil {
+		w.Errorf("%s %s: status %d: not by the description of the API: %v\n%.500s", r.Method, r.URL, rec.Code, err, rec.Body)
+	}
+	if h := rec.Header(); strings.HasPrefix(h.Get("Content-Type"), "application/json") && h.Get("Content-Encoding") == "" && rec.Body.Len() > 0 {
 		dec := json.NewDecoder(bytes.NewReader(rec.Body.Bytes()))
 		dec.UseNumber()
 		if err := dec.Decode(&res.json); err != nil {

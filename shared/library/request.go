@@ -14,8 +14,8 @@ import (
 	"oipnode/shared/state"
 )
 
-// maxSource is the longest source in bytes, as in a Request or in a record.
-const maxSource = 2048
+// MaxSource is the longest source in bytes, as in a Request or in a record.
+const MaxSource = 2048
 
 // Wanted is what a Request asks for: a URL or a record.
 type Wanted struct {
@@ -33,8 +33,8 @@ func (w Wanted) check() error {
 		return &FieldError{Field: "url", Must: "given, or did: one of them"}
 	case w.Level != "" && w.Level != Private && w.Level != Public:
 		return &FieldError{Field: "accessLevel", Must: "private or public"}
-	case len(w.URL) > maxSource:
-		return &FieldError{Field: "url", Must: fmt.Sprintf("at most %d bytes long", maxSource)}
+	case len(w.URL) > MaxSource:
+		return &FieldError{Field: "url", Must: fmt.Sprintf("at most %d bytes long", MaxSource)}
 	case w.DID != "" && !oip.ValidDID(w.DID):
 		return &FieldError{Field: "did", Must: "a DID such as did:arweave:<id>"}
 	case w.DID != "" && w.Level == Public:

@@ -33,6 +33,9 @@ func base64url(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
+// DIDPattern is ValidDID as a regular expression, for descriptions; the length besides.
+const DIDPattern = `^did:((arweave|irys|ipfs|arfleet|bittorrent):[A-Za-z0-9_.-]+|gun:[A-Za-z0-9_.:-]+)$`
+
 // ValidDID reports whether s is a DID of the protocol:
 // did:(arweave|irys|ipfs|arfleet|bittorrent|gun): and one or more of A-Za-z0-9_-.
 // (GUN souls also hold colons). At most MaxDID bytes.

@@ -17,6 +17,9 @@ var names = []string{"textChunk", "audioChunk", "done", "error", "ping"}
 // an answer for example; that ends nothing.
 const done = "done"
 
+// Names are the names that an event may have.
+func Names() []string { return slices.Clone(names) }
+
 // Event is one event of a dialogue. Numbers begin with 1 and have no gap.
 type Event struct {
 	Number int       `json:"number"`
