@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"oipnode/shared/records"
@@ -13,6 +15,14 @@ import (
 // countPage is how many values one request of a Count reads. Of a kibibyte each, and six
 // times as long where they hold nothing but escapes, they are below smallAnswer.
 const countPage = 2000
+
+// firstValues is how many values the first request of a Count reads, so that few Counts
+// need a second one, and with it a point in time: of those the engine has 300, each of
+// which it keeps for a minute or more.
+const firstValues = 10000
+
+// valuesRoom is how many bytes of an answer with documents they may take.
+const valuesRoom = 4 << 20
 
 // Count implements records.Store. The values are paged through in their own order, over
 // one point in time, so that all are counted exactly, however many there are; no more
@@ -49,40 +59,45 @@ func (s *Store) counted(ctx context.Context, body object, by records.Field, limi
 		a, err := now.ask(ctx, body, limit, "")
 		return a, records.Counts{}, err
 	}
-	if limit > 0 {
-		limit += smallAnswer
+	composite := object{"size": firstValues, "sources": []any{object{"v": object{"terms": object{"field": engineField(by)}}}}}
+	values := object{"values": object{"composite": composite}}
+	first, room := maps.Clone(body), 0
+	if first["aggs"] = values; limit > 0 {
+		room = limit + valuesRoom
 	}
-	composite := object{"size": countPage, "sources": []any{object{"v": object{"terms": object{"field": engineField(by)}}}}}
-	body["aggs"] = object{"values": object{"composite": composite}}
-	a, err := now.ask(ctx, body, limit, "")
-	if err != nil {
+	a, err := now.ask(ctx, first, room, "")
+	switch {
+	case errors.Is(err, errAnswerTooLarge): // of long values, or of large documents
+	case err != nil:
 		return nil, records.Counts{}, err
+	default:
+		top := largest{}
+		if after, err := top.take(a.Aggregations, firstValues); err != nil || after == nil {
+			return a, top.result(a.Hits.Total.Value), err
+		}
 	}
-	top := largest{}
-	after, err := top.take(a.Aggregations)
-	if err != nil || after == nil {
-		return a, top.result(a.Hits.Total.Value), err
-	}
-	// There is more than one page: start again over a point in time.
+	// There is more than that: start again over a point in time.
 	if now, err = s.fix(ctx); err != nil {
 		return nil, records.Counts{}, err
 	}
 	if a, err = now.ask(ctx, body, limit, ""); err != nil {
 		return nil, records.Counts{}, err
 	}
-	top = largest{}
-	rest := object{"query": body["query"], "size": 0, "track_total_hits": false, "aggs": body["aggs"]}
-	for page := a; ; {
-		if after, err = top.take(page.Aggregations); err != nil {
+	composite["size"] = countPage
+	top, page := largest{}, object{"query": body["query"], "size": 0, "track_total_hits": false, "aggs": values}
+	for {
+		some, err := now.ask(ctx, page, 0, "")
+		if err != nil {
+			return nil, records.Counts{}, err
+		}
+		after, err := top.take(some.Aggregations, countPage)
+		if err != nil {
 			return nil, records.Counts{}, err
 		}
 		if after == nil {
 			return a, top.result(a.Hits.Total.Value), nil
 		}
 		composite["after"] = after
-		if page, err = now.ask(ctx, rest, 0, ""); err != nil {
-			return nil, records.Counts{}, err
-		}
 	}
 }
 
@@ -92,9 +107,9 @@ type largest struct {
 	distinct int64
 }
 
-// take reads a page of values, each of which comes once, and returns where the next
-// one begins; nil behind the last.
-func (l *largest) take(aggregations json.RawMessage) (after json.RawMessage, err error) {
+// take reads a page of at most size values, each of which comes once, and returns where
+// the next one begins; nil behind the last.
+func (l *largest) take(aggregations json.RawMessage, size int) (after json.RawMessage, err error) {
 	var page struct {
 		Values struct {
 			AfterKey json.RawMessage `json:"after_key"`
@@ -110,7 +125,7 @@ func (l *largest) take(aggregations json.RawMessage) (after json.RawMessage, err
 	for _, b := range page.Values.Buckets {
 		l.add(b.Key.V, b.Count)
 	}
-	if len(page.Values.Buckets) < countPage {
+	if len(page.Values.Buckets) < size {
 		return nil, nil
 	}
 	return page.Values.AfterKey, nil

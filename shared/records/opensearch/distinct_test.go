@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -172,5 +173,14 @@ func TestDistinctManyNames(t *testing.T) {
 	want := w.want(records.Query{Distinct: true, Sort: byDate})
 	if err != nil || len(next.Hits) != 1000 || next.Hits[0].DID != want[records.MaxWindow] || next.Hits[999].DID != want[len(want)-1] || next.Next != "" {
 		t.Errorf("beyond the window: %d hits, next %q, %v", len(next.Hits), next.Next, err)
+	}
+	// More values than the first request of a count reads.
+	counts := w.wantCounts(want, records.FieldName)
+	if got, err := w.Count(t.Context(), nil, records.FieldName); err != nil || !reflect.DeepEqual(got, counts) {
+		t.Errorf("Count: %d, %d values and %d more, %v", got.Total, len(got.Buckets), got.Other, err)
+	}
+	p, err = w.Search(t.Context(), records.Query{CountBy: records.FieldName, Limit: 3, Sort: byDate})
+	if err != nil || !reflect.DeepEqual(p.Counts, counts) || p.Total != counts.Total || len(p.Hits) != 3 || p.Hits[2].DID != want[2] {
+		t.Errorf("CountBy: %d of %d, %d values and %d more, %v", len(p.Hits), p.Total, len(p.Counts.Buckets), p.Counts.Other, err)
 	}
 }
