@@ -205,6 +205,10 @@ func TestSpecialFilters(t *testing.T) {
 	w.expect(answer, "searchResults", "3", "warnings", "[]")
 	w.found("straight reverse half", "exerciseDIDs", moves[0]+","+moves[1])
 	w.found("half reverse straight", "exerciseNames", "squat,lunge", "sortBy", "exerciseScore:asc")
+	both := w.as("", "/api/records", "exerciseNames", "squat,lunge", "exerciseDIDs", moves[0])
+	if got := strings.Count(both.Body.String(), `"exerciseScore"`); got != 2 || names(t, both.json) != "straight reverse" {
+		t.Errorf("names and DIDs: %d scores in %s", got, both.Body)
+	}
 	w.found("half reverse straight", "exerciseNames", "squat,lunge", "sortBy", "inArweaveBlock")
 	w.found("", "exerciseNames", "nothing")
 	// Page by page, and by cursors.

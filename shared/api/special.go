@@ -120,7 +120,10 @@ func (s *server) special(ctx context.Context, readable records.All, recordType s
 		}
 		warnings = append(warnings, warning)
 		conds = append(conds, records.Is(records.FieldRecordType, strings.ToLower(f.recordType)), combined(a.mode, found))
-		told = append(told, f.scoring(found))
+		// Names and DIDs of exercises have one score: that of the first that is asked for.
+		if _, ok := told.named(f.score + "Score"); !ok {
+			told = append(told, f.scoring(found))
+		}
 	}
 	return conds, told, warnings, nil
 }
