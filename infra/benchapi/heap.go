@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	// heapCache bounds the cache of the heap's measurement, in bytes; the answers are
-	// together many times as large.
-	heapCache = 16 << 20
+	// heapCache bounds the cache of the heap's measurement, in bytes, with a hundred
+	// thousand requests; with fewer it is smaller in proportion, but for leastHeapCache.
+	// The answers are together many times as large.
+	heapCache      = 16 << 20
+	leastHeapCache = 1 << 20
 	// heapSamples are taken over the requests, heapWarmUp is the part of them that no
 	// line is fitted to: the cache fills.
 	heapSamples = 200
@@ -38,6 +40,7 @@ const mebibyte = 1 << 20
 type heapResult struct {
 	Requests int
 	Took     time.Duration
+	Cache    int64 // bytes of the bound
 	Answers  int64 // bytes
 	Line     trend.Line
 	Most     float64 // bytes
@@ -47,11 +50,11 @@ type heapResult struct {
 // grows reports whether the heap grows.
 func (h heapResult) grows() bool { return h.Line.Grows(h.Allowed) }
 
-// different is query i; no two are the same. Three of four ask for one record, the others
-// for a page, so that answers of all sizes push each other out.
+// different is query i; no two are the same. Seven of eight ask for one record, the
+// others for a page, so that answers of all sizes push each other out.
 func different(i int, dids []string) string {
-	if i%4 == 3 {
-		page := i / 4
+	if i%8 == 7 {
+		page := i / 8
 		return fmt.Sprintf("limit=%d&page=%d&dateStart=%d", 1+page%20, 1+page/20%20, page)
 	}
 	return fmt.Sprintf("did=%s&limit=%d", url.QueryEscape(dids[i%len(dids)]), 1+i/len(dids)%records.MaxLimit)
@@ -63,7 +66,8 @@ func measureHeap(ctx context.Context, s settings, store records.Store) (result *
 	if err != nil {
 		return nil, err
 	}
-	server, err := serve(ctx, store, heapCache)
+	room := max(min(heapCache, heapCache/100_000*int64(s.heapRequests)), leastHeapCache)
+	server, err := serve(ctx, store, room)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +116,7 @@ func measureHeap(ctx context.Context, s settings, store records.Store) (result *
 	if err != nil {
 		return nil, err
 	}
-	r := &heapResult{Requests: s.heapRequests, Took: time.Since(begun), Answers: bytes.Load()}
+	r := &heapResult{Requests: s.heapRequests, Cache: room, Took: time.Since(begun), Answers: bytes.Load()}
 	return r, r.judge(samples)
 }
 

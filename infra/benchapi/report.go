@@ -141,7 +141,7 @@ func (r *result) heap(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "\nThe Go heap over %d different requests in %.0f s (%s MiB of answers through a cache of %s MiB, embedded store): "+
 		"mean %s MiB, most %s MiB, growth %s ± %s MiB, %s MiB are let pass: %s. A line through %d samples behind collections, those behind a warm-up of a fifth.\n",
-		h.Requests, h.Took.Seconds(), short(float64(h.Answers)/mebibyte), short(heapCache/mebibyte), short(h.Line.Mean/mebibyte), short(h.Most/mebibyte),
+		h.Requests, h.Took.Seconds(), short(float64(h.Answers)/mebibyte), short(float64(h.Cache)/mebibyte), short(h.Line.Mean/mebibyte), short(h.Most/mebibyte),
 		short(h.Line.Growth()/mebibyte), short(h.Line.Uncertainty()/mebibyte), short(h.Allowed/mebibyte), state, h.Line.Points)
 }
 
