@@ -213,6 +213,15 @@ bench-media: ## measure memory and speed of a media fetch, of MEDIA_SIZE bytes
 	$(GO) test -run '^$$' -bench '^BenchmarkFetch$$' -benchtime $(MEDIA_ROUNDS)x -timeout 60m ./shared/remote -media-size $(MEDIA_SIZE) | \
 	sed -E '/^(PASS|ok|goos:|goarch:|SDK)/d'
 
+# The records are made once for each number of them and kept in build/benchapi; in
+# OpenSearch they last as long as the engine (make engines). infra/benchapi has the results
+# for 100,000; others go into build/benchapi.
+BENCH_RECORDS ?= 100000
+.PHONY: bench-api
+bench-api: ## measure /api/records on BENCH_RECORDS (100,000) over both stores, beside the engines alone
+	@$(GO) build -o build/benchapi.bin ./infra/benchapi
+	@$(ENGINES) run build/benchapi.bin -records $(BENCH_RECORDS) -out $(if $(filter 100000,$(BENCH_RECORDS)),infra/benchapi,build/benchapi)
+
 .PHONY: clean
 clean: ## stop the engines, remove what was built; never the data
 	@$(ENGINES) stop >/dev/null

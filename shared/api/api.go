@@ -122,6 +122,7 @@ type server struct {
 	summaries     *summary.Reader // nil when there is no shared summary
 	epoch         *epoch.Reader
 	answers       *cache.Cache
+	wholes        *cache.Cache
 	packer        *packer      // nil compresses nothing
 	kept          atomic.Int64 // the epoch of answers
 	caches        []clearable
@@ -138,6 +139,7 @@ func New(o Options) http.Handler {
 	s := &server{
 		opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log), epoch: epoch.NewReader(o.State, o.Now),
 		answers: cache.New(cache.Options{Bytes: o.CacheBytes, Life: o.CacheLife, Now: o.Now}), packer: newPacker(),
+		wholes: cache.New(cache.Options{Bytes: wholesBytes, Life: wholeLife, Now: o.Now}),
 	}
 	if o.RefreshCycles > 0 {
 		s.summaries = summary.NewReader(summary.Refresher{

@@ -47,6 +47,7 @@ func (s *server) cached(route string, e endpoint) endpoint {
 			return answer{}, err
 		}
 		if force {
+			ctx = context.WithValue(ctx, forcedKey{}, true)
 			s.forced(ctx, viewer)
 		}
 		if s.answers == nil || force || len(r.URL.RawQuery) > maxCachedQuery {
@@ -84,6 +85,9 @@ func (s *server) cached(route string, e endpoint) endpoint {
 		return a, err
 	}
 }
+
+// forcedKey marks the context of an answer that is made past every cache.
+type forcedKey struct{}
 
 // forced does what forceRefresh asks for besides the answer itself: what this caller is a
 // member of is read anew, and so is the shared summary, unless that was done just now or

@@ -51,7 +51,7 @@ func (s scores) added(hit records.Stored) ([]member, error) {
 			continue
 		}
 		if document == nil {
-			p, err := records.Project(hit.Kind, hit.JSON)
+			p, err := records.ProjectFor(hit.Kind, hit.JSON, s.conditions()...)
 			if err != nil {
 				return nil, fmt.Errorf("api: %s: %w", hit.DID, err)
 			}
@@ -64,6 +64,21 @@ func (s scores) added(hit records.Stored) ([]member, error) {
 		}
 	}
 	return list, nil
+}
+
+// conditions are those whose points are shown, and what the places are looked for in.
+func (s scores) conditions() (list []records.Cond) {
+	for _, one := range s {
+		switch {
+		case one.places != nil:
+			list = append(list, records.Exists{Field: records.FieldRef})
+		case one.show != nil:
+			for _, part := range one.parts {
+				list = append(list, part.Where)
+			}
+		}
+	}
+	return list
 }
 
 // share is matched/asked, as clients know it: a text with three decimals.

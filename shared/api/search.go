@@ -26,9 +26,7 @@ func (s *server) readable(ctx context.Context, r *http.Request, kind oip.Kind) (
 // found is a page, and what the answer says of the whole that it is taken from.
 type found struct {
 	page records.Page
-	// total and latest are the number and the greatest height of all documents
-	// of the base, with no filter; latest is 0 if none has a height.
-	total, latest int64
+	whole
 }
 
 // page searches for a page within a base.
@@ -45,26 +43,19 @@ func (s *server) find(ctx context.Context, p *paging, base records.All, q record
 	if err != nil {
 		return found{}, errPage(q, err)
 	}
-	top := page
+	var all whole
 	if len(q.Where.(records.All)) > len(base) || q.Distinct || !slices.Equal(q.Sort, newest) || q.Offset > 0 || q.After != "" {
 		// The page is not the beginning of the whole, so that has to be asked for.
-		top, err = s.opt.Records.Search(ctx, records.Query{Where: base, Sort: newest, Limit: 1, EnvelopeOnly: true})
-		if err != nil {
-			return found{}, err
-		}
+		all, err = s.whole(ctx, base)
+	} else {
+		all, err = wholeOf(page)
+	}
+	if err != nil {
+		return found{}, err
 	}
 	// A write between the two searches must not make the whole smaller than a part.
-	f := found{page: page, total: max(top.Total, page.Total)}
-	if len(top.Hits) > 0 {
-		envelope, err := oip.ParseEnvelope(top.Hits[0].JSON)
-		if err != nil {
-			return found{}, err
-		}
-		if envelope.InArweaveBlock != nil {
-			f.latest = *envelope.InArweaveBlock
-		}
-	}
-	return f, nil
+	all.total = max(all.total, page.Total)
+	return found{page, all}, nil
 }
 
 // containing is the condition that a field with lower-case values has one that

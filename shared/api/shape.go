@@ -1,13 +1,13 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 	"time"
 
 	"oipnode/shared/oip/canon"
+	"oipnode/shared/records"
 )
 
 // shape is the part of a request that says how a record is shown (spec
@@ -47,14 +47,11 @@ func (s *shape) apply(doc []byte, added []member) ([]byte, error) {
 		return doc, nil
 	}
 	// The two parts are read one by one: canon.MaxDepth is counted from there.
-	var parts struct {
-		Data json.RawMessage `json:"data"`
-		OIP  json.RawMessage `json:"oip"`
-	}
-	if err := json.Unmarshal(doc, &parts); err != nil {
+	dataText, envelopeText, err := records.Parts(doc)
+	if err != nil {
 		return nil, fmt.Errorf("stored document: %w", err)
 	}
-	data, err := canon.Parse(parts.Data)
+	data, err := canon.Parse(dataText)
 	if err != nil {
 		return nil, fmt.Errorf("stored data: %w", err)
 	}
@@ -65,13 +62,16 @@ func (s *shape) apply(doc []byte, added []member) ([]byte, error) {
 	if date == "" && s.asStored() && len(added) == 0 {
 		return doc, nil
 	}
-	envelope, err := canon.Parse(parts.OIP)
-	if err != nil {
-		return nil, fmt.Errorf("stored envelope: %w", err)
+	out := append(make([]byte, 0, len(doc)+shapeRoom), `{"data":`...)
+	if s.asStored() {
+		out = append(append(s.dated(out, data, date), `,"oip":`...), envelopeText...)
+	} else {
+		envelope, err := canon.Parse(envelopeText)
+		if err != nil {
+			return nil, fmt.Errorf("stored envelope: %w", err)
+		}
+		out = s.envelope(append(s.data(out, data, date), `,"oip":`...), envelope)
 	}
-	out := append(make([]byte, 0, len(doc)+128), `{"data":`...)
-	out = s.data(out, data, date)
-	out = s.envelope(append(out, `,"oip":`...), envelope)
 	for _, m := range added {
 		out = canon.AppendString(append(out, ','), m.name)
 		out = append(append(out, ':'), m.value...)
@@ -79,8 +79,27 @@ func (s *shape) apply(doc []byte, added []member) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
+// shapeRoom is for what is added to a document, usually: a readable date and scores.
+const shapeRoom = 128
+
 // asStored reports whether a record is shown as it is stored, but for its date.
 func (s *shape) asStored() bool { return !s.hideNulls && s.sigs && s.pubKeys }
+
+// dated writes the data as it is stored, but for the readable date. It is what nearly
+// every answer needs, so it copies the text around the one place instead of writing the
+// objects anew.
+func (s *shape) dated(dst []byte, data canon.Value, date string) []byte {
+	if date == "" {
+		return append(dst, data.Raw()...)
+	}
+	basic, at, _ := data.Find("basic") // it is there, with a date
+	if _, taken := basic.Get("dateReadable"); taken {
+		return s.data(dst, data, date)
+	}
+	end := at + len(basic.Raw()) - 1
+	dst = append(append(dst, data.Raw()[:end]...), `,"dateReadable":"`...)
+	return append(append(append(dst, date...), `"`...), data.Raw()[end:]...)
+}
 
 // data writes the data, with the readable date at the end of basic. A publisher
 // may have sent a field of that name; ours takes its place.

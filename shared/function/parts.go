@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -112,7 +111,7 @@ func (p *Parts) openRecords(ctx context.Context) (records.Store, error) {
 	}
 	s, err := opensearch.Open(ctx, opensearch.Options{
 		Endpoints: []string{c.OpenSearchEndpoint}, Signer: sign, Prefix: c.OpenSearchIndex, Existing: !p.Writes,
-		Transport: trace.HTTP("OpenSearch", transport()), Shards: c.OpenSearchShards, Replicas: c.OpenSearchReplicas, Log: p.Log,
+		Transport: trace.HTTP("OpenSearch", opensearch.Transport()), Shards: c.OpenSearchShards, Replicas: c.OpenSearchReplicas, Log: p.Log,
 	})
 	if err != nil {
 		return nil, err
@@ -133,13 +132,6 @@ const retryAfter = 5 * time.Second
 // the log which variable and why.
 func Unavailable(part, variable string, err error) error {
 	return errs.E(errs.Unavailable, part+" cannot be reached", fmt.Errorf("%s: %w", variable, err)).After(retryAfter)
-}
-
-// transport is that of one process: a few connections, all to one host.
-func transport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 16
-	return t
 }
 
 // signer signs the requests to a domain of the OpenSearch service with the function's

@@ -111,6 +111,13 @@ func queryHash(q Query) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
 }
 
+// Fingerprint identifies a condition: two have the same only if they are written alike.
+func Fingerprint(c Cond) [sha256.Size]byte {
+	h := sha256.New()
+	hashCond(h, c)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
 // hashCond writes a condition so that different ones are written differently:
 // every node begins with a letter and the number of what follows.
 func hashCond(h hash.Hash, c Cond) {

@@ -18,8 +18,9 @@ func quoted(s string) string {
 }
 
 func TestHolds(t *testing.T) {
-	p := project(t, oip.KindRecord, `{"basic":{"name":"Chicken Soup","date":100,"tagItems":["hot","Main"]},"recipe":{"ingredient":["did:arweave:1"]}}`,
-		`{"did":"did:arweave:x","inArweaveBlock":7,"recordType":"Recipe","creator":{"publicKey":"k"}}`)
+	data := `{"basic":{"name":"Chicken Soup","date":100,"tagItems":["hot","Main"]},"recipe":{"ingredient":["did:arweave:1"]}}`
+	envelope := `{"did":"did:arweave:x","inArweaveBlock":7,"recordType":"Recipe","creator":{"publicKey":"k"}}`
+	p := project(t, oip.KindRecord, data, envelope)
 	yes, no := records.Is(records.FieldRecordType, "recipe"), records.Is(records.FieldRecordType, "Recipe")
 	like := func(text string, least records.Closeness) records.Cond {
 		return records.Like{Path: "basic.name", Text: text, Least: least}
@@ -48,6 +49,16 @@ func TestHolds(t *testing.T) {
 		if got := records.Holds(c.cond, p); got != c.want {
 			t.Errorf("Holds(%+v) = %t", c.cond, got)
 		}
+		// What the condition is not about need not be there, however deep it is.
+		for _, cond := range []records.Cond{c.cond, records.All{records.Any{records.Not{Cond: c.cond}}}} {
+			part, err := records.ProjectFor(oip.KindRecord, document(data, envelope), yes, cond)
+			if err != nil || records.Holds(cond, part) != records.Holds(cond, p) {
+				t.Errorf("ProjectFor(%+v): %v, Holds = %t", cond, err, records.Holds(cond, part))
+			}
+		}
+	}
+	if part, err := records.ProjectFor(oip.KindRecord, document(data, envelope), yes); err != nil || part.Has(records.FieldLeaf) || part.Has(records.FieldNameWord) || len(part.Lines) > 0 {
+		t.Errorf("more than was asked for: %+v, %v", part, err)
 	}
 }
 

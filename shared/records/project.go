@@ -129,6 +129,59 @@ type content struct {
 // makes the record private: see access.go. The error is for a document that is
 // no JSON object with an oip object; no store accepts one.
 func Project(kind oip.Kind, doc []byte) (Projection, error) {
+	return project(kind, doc, costly{leaves: true, words: true})
+}
+
+// ProjectFor is Project as far as Holds asks for it with these conditions: it leaves out
+// the leaves and the words, which take most of the time, if none is about them.
+func ProjectFor(kind oip.Kind, doc []byte, conds ...Cond) (Projection, error) {
+	var wanted costly
+	for _, c := range conds {
+		wanted.of(c)
+	}
+	return project(kind, doc, wanted)
+}
+
+// costly says which of the costly parts of a projection are wanted.
+type costly struct{ leaves, words bool }
+
+// of adds what a condition is about.
+func (w *costly) of(c Cond) {
+	field := func(f Field) {
+		switch f {
+		case FieldLeaf, FieldRef, FieldPath:
+			w.leaves = true
+		case FieldNameWord, FieldDescriptionWord, FieldTagWord:
+			w.words = true
+		case FieldCut:
+			w.leaves, w.words = true, true
+		}
+	}
+	switch c := c.(type) {
+	case All:
+		for _, part := range c {
+			w.of(part)
+		}
+	case Any:
+		for _, part := range c {
+			w.of(part)
+		}
+	case Not:
+		w.of(c.Cond)
+	case Term:
+		field(c.Field)
+	case Exists:
+		field(c.Field)
+	case Prefix:
+		field(c.Field)
+	case Near:
+		field(c.Field)
+	case Like:
+		w.leaves = true
+	}
+}
+
+func project(kind oip.Kind, doc []byte, wanted costly) (Projection, error) {
 	var (
 		rawOIP []byte
 		env    envelope
@@ -157,11 +210,11 @@ func Project(kind oip.Kind, doc []byte) (Projection, error) {
 	p.add(FieldKind, string(kind))
 	p.projectEnvelope(env, did)
 	p.projectAccess(env, data, did)
-	cutWords, err := p.projectData(kind, data, did)
+	cutWords, err := p.projectData(kind, data, did, wanted.words)
 	if err := errors.Join(err, p.projectTemplates(env, kind, data)); err != nil {
 		return Projection{}, fmt.Errorf("records: project: %w", err)
 	}
-	if p.projectLeaves(data.raw) {
+	if wanted.leaves && p.projectLeaves(data.raw) {
 		p.add(FieldCut, "leaves")
 	}
 	if cutWords {
@@ -278,7 +331,7 @@ func (p *Projection) projectEnvelope(e envelope, did string) {
 
 // projectData fills name, dates, tags, and the words of what can be searched. What the
 // name is depends on the kind.
-func (p *Projection) projectData(kind oip.Kind, c content, did string) (cut bool, err error) {
+func (p *Projection) projectData(kind oip.Kind, c content, did string, words bool) (cut bool, err error) {
 	var name, description, date, tags, day []byte
 	err = within(c.basic, func(member string, value []byte) {
 		switch member {
@@ -325,9 +378,11 @@ func (p *Projection) projectData(kind oip.Kind, c content, did string) (cut bool
 	} else {
 		p.add(FieldDistinct, "d"+did)
 	}
-	cut = p.addWords(FieldNameWord, names)
-	cut = p.addWords(FieldDescriptionWord, []string{plain(description)}) || cut
-	cut = p.addWords(FieldTagWord, p.Text(FieldTag)) || cut
+	if words {
+		cut = p.addWords(FieldNameWord, names)
+		cut = p.addWords(FieldDescriptionWord, []string{plain(description)}) || cut
+		cut = p.addWords(FieldTagWord, p.Text(FieldTag)) || cut
+	}
 	return cut, err
 }
 

@@ -27,14 +27,21 @@ func (v Value) Members() iter.Seq2[string, Value] {
 // one. It reads the object once and keeps nothing; ok is false if there is no
 // such key, and for other kinds. The key is WTF-8.
 func (v Value) Get(key string) (value Value, ok bool) {
+	value, _, ok = v.Find(key)
+	return value, ok
+}
+
+// Find is Get that also tells where in v.Raw the value begins, for those who copy the
+// text around it.
+func (v Value) Find(key string) (value Value, at int, ok bool) {
 	var scratch []byte
 	for m := range v.pairs() {
 		scratch = decode(scratch[:0], v.raw[m.key:m.keyEnd])
 		if string(scratch) == key {
-			value, ok = Value{v.raw[m.start:m.end]}, true
+			value, at, ok = Value{v.raw[m.start:m.end]}, int(m.start), true
 		}
 	}
-	return value, ok
+	return value, at, ok
 }
 
 // member says where a member of an object lies. MaxLength keeps every offset

@@ -51,6 +51,9 @@ func TestGet(t *testing.T) {
 		if got, ok := v.Get(key); !ok || string(got.Raw()) != want {
 			t.Errorf("Get(%q) = %s, %v, want %s", key, got.Raw(), ok, want)
 		}
+		if got, at, ok := v.Find(key); !ok || string(v.Raw()[at:at+len(got.Raw())]) != want {
+			t.Errorf("Find(%q) = %s at %d, %v, want %s", key, got.Raw(), at, ok, want)
+		}
 	}
 	if _, ok := v.Get("c"); ok {
 		t.Error("Get found a key that is not there")

@@ -1,6 +1,7 @@
 package opensearch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,14 +47,20 @@ func readAnswer(res *http.Response, limit int) ([]byte, error) {
 	if res.ContentLength > int64(limit) {
 		return nil, errAnswerTooLarge
 	}
-	text, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
+	var text bytes.Buffer
+	if res.ContentLength > 0 {
+		// At once, and not in growing pieces: so much the engine has promised, and room
+		// in which the reader sees the end.
+		text.Grow(int(res.ContentLength) + bytes.MinRead)
+	}
+	_, err := text.ReadFrom(io.LimitReader(res.Body, int64(limit)+1))
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w: the answer broke off: %w", records.ErrUnavailable, err)
-	case len(text) > limit:
+	case text.Len() > limit:
 		return nil, errAnswerTooLarge
 	}
-	return text, nil
+	return text.Bytes(), nil
 }

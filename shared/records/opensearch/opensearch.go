@@ -172,8 +172,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{opt: o}
 	if o.Transport == nil {
-		s.own = http.DefaultTransport.(*http.Transport).Clone()
-		s.own.MaxIdleConnsPerHost = 16
+		s.own = Transport()
 		o.Transport = s.own
 	}
 	if err := checkEndpoints(o.Endpoints); err != nil {
@@ -194,6 +193,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s.written.Store(1) // what an earlier process wrote last
 	return s, nil
+}
+
+// Transport is the transport of a Store that has none of its own. It asks for answers as
+// they are: compressing a page takes the engine longer than finding it, and the network
+// between the two is a near one.
+func Transport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	t.DisableCompression = true
+	return t
 }
 
 // checkEndpoints refuses what the client would replace by an address from the

@@ -42,8 +42,7 @@ func (s *Store) ask(ctx context.Context, path string, body object, limit int) (*
 		return nil, err
 	}
 	for n := 1; ; n++ {
-		var a searched
-		err := s.json(ctx, request{method: http.MethodPost, path: path, body: text, limit: limit}, &a)
+		a, err := s.searched(ctx, request{method: http.MethodPost, path: path, body: text, limit: limit})
 		var f *failure
 		switch {
 		case errors.As(err, &f) && f.status == http.StatusNotFound:
@@ -51,7 +50,7 @@ func (s *Store) ask(ctx context.Context, path string, body object, limit int) (*
 		case err != nil:
 			return nil, err
 		case !a.TimedOut && a.Shards.Failed == 0:
-			return &a, nil
+			return a, nil
 		default:
 			err = fmt.Errorf("%w: opensearch: %d shards did not answer", records.ErrUnavailable, a.Shards.Failed)
 		}
@@ -62,6 +61,19 @@ func (s *Store) ask(ctx context.Context, path string, body object, limit int) (*
 			return nil, s.ended(ctx)
 		}
 	}
+}
+
+// searched sends a search once.
+func (s *Store) searched(ctx context.Context, r request) (*searched, error) {
+	_, text, err := s.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	a, err := readSearched(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s %s: %w", ErrEngine, r.method, r.path, err)
+	}
+	return a, nil
 }
 
 // maxAsks is how often one search or read is asked for while indexes move.
