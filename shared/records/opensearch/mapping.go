@@ -74,11 +74,13 @@ type meta struct {
 // indexBody is the body with which an index is made.
 func (s *Store) indexBody(index string, of *origin) ([]byte, error) {
 	type object = map[string]any
-	fields := object{"line": object{"type": "keyword", "doc_values": false}} // lineField
+	fields := object{"line": object{"type": "keyword", "doc_values": false, "norms": true}} // lineField
 	for _, f := range allFields {
 		field := object{"type": engineKind(f)}
 		if !f.Listable() { // a condition only: no column of long keys
-			field["doc_values"] = false
+			// With norms, a byte of each document, the engine knows who has the field;
+			// else it would add two terms to another field for each value, for Exists.
+			field["doc_values"], field["norms"] = false, true
 		}
 		fields[string(f)] = field
 	}
