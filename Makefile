@@ -102,7 +102,7 @@ engines-stop: ## stop what make engines has started
 
 .PHONY: test
 test: ## run all tests in shuffled order, and list the skipped ones
-	$(ENGINES) run $(GO) run ./infra/gotest $(STRICT) -- -shuffle=on ./...
+	$(ENGINES) run $(GO) run ./infra/gotest $(STRICT) -- -shuffle=on -timeout 20m ./...
 
 .PHONY: check
 check: format vet staticcheck errorlint bodyclose tidy generated race ## everything that CI checks
@@ -151,7 +151,7 @@ generated: # generating again changes nothing
 # -race needs cgo, and with it a C compiler.
 .PHONY: race
 race: # the tests again, with the race detector
-	CGO_ENABLED=1 $(ENGINES) run $(GO) run ./infra/gotest $(STRICT) -- -race -shuffle=on ./...
+	CGO_ENABLED=1 $(ENGINES) run $(GO) run ./infra/gotest $(STRICT) -- -race -shuffle=on -timeout 20m ./...
 
 .PHONY: validate
 validate: ## check template.yaml with SAM, cfn-lint and checkov

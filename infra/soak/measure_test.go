@@ -38,11 +38,11 @@ func leaveExpired(t *testing.T, path string) {
 
 func TestSettings(t *testing.T) {
 	s, err := readSettings(nil, io.Discard)
-	if err != nil || s.length != 20*time.Minute || s.rate != 200 || s.dialogues != 10_000 || s.timeout != 30*time.Second || s.interval != 2*time.Second || s.warmUp() != 240*time.Second || s.souls != 1_000_000 || s.fetches != 1000 {
+	if err != nil || s.length != 20*time.Minute || s.rate != 200 || s.dialogues != 10_000 || s.timeout != 30*time.Second || s.interval != 2*time.Second || warmUp(s.length) != 10*time.Minute || s.souls != 1_000_000 || s.fetches != 1000 {
 		t.Errorf("%+v, %v", s, err)
 	}
 	s, err = readSettings([]string{"-minutes", "1"}, io.Discard)
-	if err != nil || s.dialogues != 500 || s.timeout != 15*time.Second || s.interval != 500*time.Millisecond || s.warmUp() != 30*time.Second {
+	if err != nil || s.dialogues != 500 || s.timeout != 15*time.Second || s.interval != 500*time.Millisecond || warmUp(s.length) != 30*time.Second {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for _, args := range []string{"-minutes 0", "-minutes NaN", "-minutes 99999", "-rate 0", "-dialogues 0", "-rate 1000000", "more", "-unknown"} {

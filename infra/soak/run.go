@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,12 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "soak:", err)
 		return exitUsage
 	}
-	r, err := soak(ctx, s, stderr)
+	var r *result
+	if s.again {
+		r, err = judgeAgain(s.out)
+	} else {
+		r, err = soak(ctx, s, stderr)
+	}
 	if err == nil {
 		err = r.write(s.out)
 	}
@@ -43,6 +49,25 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return exitFailed
 	}
 	return 0
+}
+
+// judgeAgain reads the results of an earlier run and judges its samples by today's rules.
+func judgeAgain(dir string) (*result, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "soak.json"))
+	if err != nil {
+		return nil, err
+	}
+	r := &result{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("soak.json: %w", err)
+	}
+	length := warmUp(time.Duration(r.Minutes * float64(time.Minute)))
+	r.WarmUp = length.Seconds()
+	if r.Outcomes, err = judge(r.Samples, length); err != nil {
+		return nil, err
+	}
+	r.conclude()
+	return r, nil
 }
 
 // soak starts everything, drives the node, and looks at what is left.
@@ -85,7 +110,7 @@ func soak(ctx context.Context, s settings, stderr io.Writer) (r *result, err err
 	if err := src.indexed(ctx, p); err != nil {
 		return nil, err
 	}
-	r = &result{Started: time.Now().UTC(), Minutes: s.length.Minutes(), WarmUp: s.warmUp().Seconds(), Machine: machine(), Load: map[string]counts{}}
+	r = &result{Started: time.Now().UTC(), Minutes: s.length.Minutes(), WarmUp: warmUp(s.length).Seconds(), Machine: machine(), Load: map[string]counts{}}
 	fmt.Fprintf(stderr, "soak: %v of load on %s: %d requests a second, %d dialogues, %d fetches of up to %d bytes, %d GUN souls\n",
 		s.length, p.url, s.rate, s.dialogues, s.fetches, s.largest, water.souls)
 	if r.Rest[0], err = atRest(ctx, p); err != nil {
@@ -95,7 +120,7 @@ func soak(ctx context.Context, s settings, stderr io.Writer) (r *result, err err
 	if err != nil {
 		return nil, err
 	}
-	if r.Outcomes, err = judge(r.Samples, s.warmUp()); err != nil {
+	if r.Outcomes, err = judge(r.Samples, warmUp(s.length)); err != nil {
 		return nil, err
 	}
 	if err := afterwards(ctx, s, p, src, talk, r); err != nil {

@@ -60,6 +60,13 @@ func TestSoak(t *testing.T) {
 	if err != nil || json.Unmarshal(text, &read) != nil || len(read.Samples) != len(r.Samples) || read.Passed != r.Passed || len(read.Outcomes) != len(rows) {
 		t.Errorf("soak.json: %v, %.300s", err, text)
 	}
+	again, err := judgeAgain(out)
+	if err != nil || again.Passed != r.Passed || len(again.Outcomes) != len(r.Outcomes) || again.Outcomes[0].Growth != read.Outcomes[0].Growth {
+		t.Errorf("judged again: %+v, %v", again, err)
+	}
+	if code := run(t.Context(), []string{"-out", t.TempDir(), "-again"}, io.Discard); code != exitFailed {
+		t.Errorf("judging what is not there: code %d", code)
+	}
 	for _, name := range []string{"soak.md", "soak.svg"} {
 		if text, err := os.ReadFile(filepath.Join(out, name)); err != nil || len(text) < 1000 {
 			t.Errorf("%s: %d bytes, %v", name, len(text), err)

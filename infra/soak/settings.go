@@ -34,6 +34,8 @@ type settings struct {
 	alone time.Duration
 	// interval is the pause between two samples.
 	interval time.Duration
+	// again judges the samples of the run whose results lie in out, and runs nothing.
+	again bool
 }
 
 // errUsage is the cause of every refusal of the arguments.
@@ -59,6 +61,7 @@ func readSettings(args []string, stderr io.Writer) (settings, error) {
 	fetches := flags.Int("fetches", 50, "media fetches a minute")
 	souls := flags.Int("souls", 50_000, "souls of the GUN peer for each minute")
 	flags.Int64Var(&s.largest, "largest", 50_000_000, "`bytes` of the largest file that is fetched")
+	flags.BoolVar(&s.again, "again", false, "judge the samples of the results that lie in the folder again, and run nothing")
 	if err := flags.Parse(args); err != nil {
 		return settings{}, errUsage
 	}
@@ -83,11 +86,10 @@ func readSettings(args []string, stderr io.Writer) (settings, error) {
 	return s, nil
 }
 
-// warmUp is the part of the load's time that no line is fitted to: caches fill, and the
-// state file grows until as much is removed from it as comes in.
-func (s settings) warmUp() time.Duration {
-	return max(s.length/5, min(s.timeout+2*sweepInterval, s.length/2))
-}
+// warmUp is the part of a load's time that no line is fitted to: caches fill, the state
+// file grows until as much is removed from it as comes in, and then the Go heap, whose
+// live part is flat by then, comes to hold as many pages as its ups and downs take.
+func warmUp(length time.Duration) time.Duration { return length / 2 }
 
 // opening is in which time the GUN peer comes to show everything: the last has time to be
 // processed.
