@@ -123,20 +123,23 @@ func blockKind(dst *block) kind {
 	}}
 }
 
-// maxListed is how many elements a comma list may have.
+// maxListed is how many elements a comma list may have, unless it says otherwise.
 const maxListed = 100
 
 // commaList takes a comma list; space around the elements, empty ones and
 // repeated ones go.
-func commaList(dst *[]string) kind {
-	allowed := fmt.Sprintf("a comma list of at most %d elements", maxListed)
-	return kind{allowed: allowed, schema: listSchema, set: func(s string) (any, bool) {
+func commaList(dst *[]string) kind { return shortList(dst, maxListed) }
+
+// shortList is a comma list of at most so many elements.
+func shortList(dst *[]string, most int) kind {
+	allowed := fmt.Sprintf("a comma list of at most %d elements", most)
+	return kind{allowed: allowed, schema: func() openapi.Schema { return listSchema(most) }, set: func(s string) (any, bool) {
 		var list []string
 		for element := range strings.SplitSeq(s, ",") {
 			if element = strings.TrimSpace(element); element != "" && !slices.Contains(list, element) {
 				list = append(list, element)
 			}
-			if len(list) > maxListed {
+			if len(list) > most {
 				return nil, false
 			}
 		}
@@ -145,9 +148,9 @@ func commaList(dst *[]string) kind {
 	}}
 }
 
-// listSchema is a list of elements that have no comma, nor space around them.
-func listSchema() openapi.Schema {
-	s := openapi.ListOf(openapi.Matching(`^[^,\s]([^,]*[^,\s])?$`), maxListed)
+// listSchema is a list of at most so many elements that have no comma, nor space around them.
+func listSchema(most int) openapi.Schema {
+	s := openapi.ListOf(openapi.Matching(`^[^,\s]([^,]*[^,\s])?$`), most)
 	s.MinItems = 1
 	return s
 }

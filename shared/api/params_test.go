@@ -163,6 +163,7 @@ func TestBadValues(t *testing.T) {
 		{"/api/records", "exerciseNames", strings.Repeat("x", 201), "200 bytes"},
 		{"/api/records", "exerciseDIDs", "did:arweave:x,squat", "each a DID"},
 		{"/api/records", "equipmentRequired", strings.Repeat("x", 65), "64 bytes"},
+		{"/api/records", "equipmentRequired", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u", "at most 20"},
 		{"/api/records", "equipmentMatchMode", "ANY", "AND, OR"},
 		{"/api/records", "exerciseTypeMatchMode", "ANY", "OR, AND"},
 		{"/api/records", "cuisine", ",", "comma list"},

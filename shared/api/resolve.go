@@ -42,7 +42,7 @@ func fieldPathList(dst *fieldPaths) kind {
 	var list []string
 	whole := commaList(&list)
 	schema := func() openapi.Schema {
-		s := listSchema()
+		s := listSchema(maxListed)
 		s.Items.Pattern = `^[^.,\s][^.,]*(\.[^.,]+)*$`
 		return s
 	}

@@ -42,7 +42,7 @@ var (
 // specials is the table of these filters.
 var specials = []special{
 	{
-		name: "exerciseNames", recordType: "workout", score: "exercise", modes: eitherFirst, kind: items(200), ordered: "workout.exercise",
+		name: "exerciseNames", recordType: "workout", score: "exercise", modes: eitherFirst, kind: items(maxListed, 200), ordered: "workout.exercise",
 		doc:   "only workouts with an exercise of one of these names, in any case; the score also tells whether they come in this order",
 		conds: referenceNamed("workout.exercise"),
 	},
@@ -52,29 +52,29 @@ var specials = []special{
 		conds: each(func(did string) records.Cond { return records.Refers("workout.exercise", did) }),
 	},
 	{
-		name: "ingredientNames", recordType: "recipe", score: "ingredient", modes: eitherFirst, kind: items(200), ordered: "recipe.ingredient",
+		name: "ingredientNames", recordType: "recipe", score: "ingredient", modes: eitherFirst, kind: items(maxListed, 200), ordered: "recipe.ingredient",
 		doc:   "only recipes with an ingredient of one of these names, in any case; the score also tells whether they come in this order",
 		conds: referenceNamed("recipe.ingredient"),
 	},
 	{
-		name: "equipmentRequired", recordType: "exercise", score: "equipment", modeName: "equipmentMatchMode", modes: allFirst, kind: items(maxEquipment),
+		name: "equipmentRequired", recordType: "exercise", score: "equipment", modeName: "equipmentMatchMode", modes: allFirst, kind: items(maxPieces, maxEquipment),
 		doc:   "only exercises with this equipment, by names or DIDs: one name contains the other, in any case",
 		conds: equipment,
 	},
 	{
-		name: "exerciseType", recordType: "exercise", score: "exerciseType", modeName: "exerciseTypeMatchMode", modes: eitherFirst, kind: items(200),
+		name: "exerciseType", recordType: "exercise", score: "exerciseType", modeName: "exerciseTypeMatchMode", modes: eitherFirst, kind: items(maxListed, 200),
 		doc:   "only exercises of these types, in any case; warmup, main and cooldown stand for Warm-Up, Main and Cool-Down",
 		conds: each(exerciseType),
 	},
 	{
-		name: "cuisine", recordType: "recipe", score: "cuisine", modeName: "cuisineMatchMode", modes: eitherFirst, kind: items(records.MaxLike),
+		name: "cuisine", recordType: "recipe", score: "cuisine", modeName: "cuisineMatchMode", modes: eitherFirst, kind: items(maxListed, records.MaxLike),
 		doc: "only recipes of these cuisines: recipe.cuisine contains the text, in any case",
 		conds: each(func(item string) records.Cond {
 			return records.Like{Path: "recipe.cuisine", Text: item, Least: records.Contains}
 		}),
 	},
 	{
-		name: "model", recordType: "modelProvider", score: "model", modeName: "modelMatchMode", modes: eitherFirst, kind: items(records.MaxLike),
+		name: "model", recordType: "modelProvider", score: "model", modeName: "modelMatchMode", modes: eitherFirst, kind: items(maxListed, records.MaxLike),
 		doc: "only providers of these models: modelProvider.supported_models contains the text, in any case",
 		conds: each(func(item string) records.Cond {
 			return records.Like{Path: "modelProvider.supported_models", Text: item, Least: records.Contains}
@@ -220,9 +220,14 @@ func (s *server) namesToDIDs(ctx context.Context, readable records.All, names []
 	}
 }
 
-// maxEquipment is the longest name of a piece of equipment in bytes. All of its parts are
-// asked for.
-const maxEquipment = 64
+const (
+	// maxEquipment is the longest name of a piece of equipment in bytes. All of its parts
+	// are asked for.
+	maxEquipment = 64
+	// maxPieces is how many pieces may be asked for: each is a query of its own, for the
+	// records that have such a name.
+	maxPieces = 20
+)
 
 // The paths of an exercise's equipment.
 var equipmentPaths = []string{"exercise.equipmentRequired", "exercise.equipment"}
@@ -302,13 +307,13 @@ func exerciseType(item string) records.Cond {
 	return records.EqualFold("exercise.exercise_type", item)
 }
 
-// items takes a comma list of texts of at most so many bytes.
-func items(most int) func(dst *[]string) kind {
+// items takes a comma list of at most so many texts, each of at most so many bytes.
+func items(number, most int) func(dst *[]string) kind {
 	return func(dst *[]string) kind {
-		k := commaList(dst)
+		k := shortList(dst, number)
 		k.allowed += fmt.Sprintf(", each of at most %d bytes", most)
 		k.schema = func() openapi.Schema {
-			s := listSchema()
+			s := listSchema(number)
 			s.Items.MaxLength = most
 			return s
 		}
