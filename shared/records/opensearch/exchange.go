@@ -47,20 +47,27 @@ func readAnswer(res *http.Response, limit int) ([]byte, error) {
 	if res.ContentLength > int64(limit) {
 		return nil, errAnswerTooLarge
 	}
-	var text bytes.Buffer
-	if res.ContentLength > 0 {
-		// At once, and not in growing pieces: so much the engine has promised, and room
-		// in which the reader sees the end.
-		text.Grow(int(res.ContentLength) + bytes.MinRead)
-	}
-	_, err := text.ReadFrom(io.LimitReader(res.Body, int64(limit)+1))
+	text, err := readAll(io.LimitReader(res.Body, int64(limit)+1), res.ContentLength)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w: the answer broke off: %w", records.ErrUnavailable, err)
-	case text.Len() > limit:
+	case len(text) > limit:
 		return nil, errAnswerTooLarge
 	}
-	return text.Bytes(), nil
+	return text, nil
+}
+
+// readAll reads to the end. What the engine has promised is read at once and not in growing
+// pieces; an answer without a length grows by quarters, as io.ReadAll does it: a buffer
+// that doubles, beside the one before, would be three times as large as the answer.
+func readAll(body io.Reader, promised int64) ([]byte, error) {
+	if promised <= 0 {
+		return io.ReadAll(body)
+	}
+	var text bytes.Buffer
+	text.Grow(int(promised) + bytes.MinRead) // room in which the reader sees the end
+	_, err := text.ReadFrom(body)
+	return text.Bytes(), err
 }
