@@ -86,9 +86,11 @@ func TestFirstReader(t *testing.T) {
 	for r.store.counts.Load() == 1 {
 		time.Sleep(time.Millisecond)
 	}
+	var others sync.WaitGroup
 	for range 20 { // they have what there is, and wait for nobody
-		all.Go(func() { r.read(t, 3, 1) })
+		others.Go(func() { r.read(t, 3, 1) })
 	}
+	others.Wait()
 	other := summary.NewReader(r.refresh, nil) // another process
 	if sum, _, err := other.Read(t.Context(), 3); err != nil || sum.Cycle != 1 {
 		t.Errorf("another process: %+v, %v", sum, err)
