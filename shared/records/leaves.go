@@ -91,12 +91,6 @@ func leafTerm(kind byte, path, value string) string {
 // begin with one lie together.
 func refTerm(path, did string) string { return did + "\x00" + path }
 
-// RefPath splits a value of FieldRef.
-func RefPath(value string) (did, path string) {
-	did, path, _ = strings.Cut(value, "\x00")
-	return did, path
-}
-
 // maxRef is the longest text, in bytes, that is taken for a DID.
 const maxRef = 512
 
@@ -180,7 +174,7 @@ func (p *Projection) projectLeaves(data []byte) (cut bool) {
 	p.Lines = make([]string, 0, 16)
 	l := &leaves{left: MaxLeaves, path: make([]byte, 0, 64)}
 	l.visit = func(path string, raw []byte) {
-		head := twoNames(path)
+		head := PathHead(path)
 		if one, _, two := strings.Cut(head, "."); two {
 			paths = addPath(paths, one)
 		}
@@ -216,8 +210,8 @@ func addPath(paths []string, path string) []string {
 	return append(paths, path)
 }
 
-// twoNames is the beginning of a path: at most two names.
-func twoNames(path string) string {
+// PathHead is the beginning of a path as FieldPath has it: at most two names.
+func PathHead(path string) string {
 	one := strings.IndexByte(path, '.')
 	if one < 0 {
 		return path

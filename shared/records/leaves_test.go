@@ -108,9 +108,6 @@ func TestRefs(t *testing.T) {
 	if got := records.Refs([]byte(data)); !slices.Equal(got, want) {
 		t.Errorf("Refs = %q, want %q", got, want)
 	}
-	if did, path := records.RefPath(want[3]); did != "did:arweave:2" || path != "a.r" {
-		t.Errorf("a reference is split into %q and %q", did, path)
-	}
 	for _, c := range []struct {
 		cond records.Cond
 		want bool

@@ -148,6 +148,11 @@ type Query struct {
 	CountBy Field
 }
 
+// ByScore reports whether the order has a level of FieldScore.
+func (q Query) ByScore() bool {
+	return slices.ContainsFunc(q.Sort, func(s Sort) bool { return s.Field == FieldScore })
+}
+
 // Order returns the complete sort: the query's levels and the DID tie-break.
 func (q Query) Order() []Sort {
 	order := slices.Clone(q.Sort)

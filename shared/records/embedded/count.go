@@ -1,11 +1,9 @@
 package embedded
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -58,13 +56,13 @@ func count(ctx context.Context, v *view, where records.Cond, by records.Field, f
 
 // count counts the values of matches.
 func (m *matcher) count(matches *roaring.Bitmap, by records.Field, few int) (records.Counts, error) {
-	c := records.Counts{Total: int64(matches.GetCardinality())}
-	if by == "" || c.Total == 0 {
-		return c, nil
+	total := int64(matches.GetCardinality())
+	if by == "" || total == 0 {
+		return records.Counts{Total: total}, nil
 	}
-	top := &largest{}
+	top := &records.Top{}
 	err := errTooManyValues
-	if c.Total <= int64(few) {
+	if total <= int64(few) {
 		err = m.countByReading(matches, by, top)
 	}
 	if errors.Is(err, errTooManyValues) {
@@ -73,13 +71,11 @@ func (m *matcher) count(matches *roaring.Bitmap, by records.Field, few int) (rec
 	if err != nil {
 		return records.Counts{}, err
 	}
-	c.Buckets = top.buckets()
-	c.Other = top.distinct - int64(len(c.Buckets))
-	return c, nil
+	return top.Counts(total), nil
 }
 
 // countByReading reads the values of every match.
-func (m *matcher) countByReading(matches *roaring.Bitmap, by records.Field, top *largest) error {
+func (m *matcher) countByReading(matches *roaring.Bitmap, by records.Field, top *records.Top) error {
 	col, err := newColumn(m.reader, by)
 	if err != nil {
 		return err
@@ -104,13 +100,13 @@ func (m *matcher) countByReading(matches *roaring.Bitmap, by records.Field, top 
 		}
 	}
 	for value, n := range counts {
-		top.add(value, n)
+		top.Add(value, n)
 	}
 	return nil
 }
 
 // countByValue goes through the values of the field, in all of the index.
-func (m *matcher) countByValue(matches *roaring.Bitmap, by records.Field, top *largest) error {
+func (m *matcher) countByValue(matches *roaring.Bitmap, by records.Field, top *records.Top) error {
 	values, err := m.reader.FieldDict(engineField(by))
 	if err != nil {
 		return err
@@ -126,30 +122,7 @@ func (m *matcher) countByValue(matches *roaring.Bitmap, by records.Field, top *l
 			return err
 		}
 		if n := found.GetCardinality(); n > 0 {
-			top.add(value.Term, int64(n))
+			top.Add(value.Term, int64(n))
 		}
 	}
-}
-
-// largest keeps the records.MaxBuckets largest buckets of any number.
-type largest struct {
-	kept     []records.Bucket
-	distinct int64
-}
-
-// add takes a value, each once.
-func (l *largest) add(value string, n int64) {
-	l.distinct++
-	l.kept = append(l.kept, records.Bucket{Value: value, Count: n})
-	if len(l.kept) >= 2*records.MaxBuckets {
-		l.kept = l.buckets()
-	}
-}
-
-// buckets returns the largest, in the order of records.Store.Count.
-func (l *largest) buckets() []records.Bucket {
-	slices.SortFunc(l.kept, func(a, b records.Bucket) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
-	})
-	return l.kept[:min(len(l.kept), records.MaxBuckets)]
 }

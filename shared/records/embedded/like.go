@@ -27,7 +27,7 @@ type liked struct {
 // like returns the documents of base with a text that is close enough.
 func (m *matcher) like(c records.Like, base *roaring.Bitmap) (*roaring.Bitmap, error) {
 	// Who has a text at the path has something at its beginning.
-	if head := headOf(c.Path); head != "" {
+	if head := records.PathHead(c.Path); head != "" {
 		present, err := m.term(engineField(records.FieldPath), head, base)
 		if err != nil {
 			return nil, err
@@ -54,14 +54,6 @@ func (m *matcher) like(c records.Like, base *roaring.Bitmap) (*roaring.Bitmap, e
 		return nil, err
 	}
 	return roaring.And(base, known.at[max(c.Least, records.Contains)]), nil
-}
-
-// headOf is the beginning of a path: at most two names, as FieldPath has them.
-func headOf(path string) string {
-	if names := strings.SplitN(path, ".", 3); len(names) > 2 {
-		return path[:len(names[0])+1+len(names[1])]
-	}
-	return path
 }
 
 // readLikes reads documents and notes how close each comes.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	index "github.com/blevesearch/bleve_index_api"
 	bolt "go.etcd.io/bbolt"
@@ -129,7 +128,7 @@ func (s *Store) search(ctx context.Context, v *view, q records.Query, after []re
 	}
 	order := q.Order()
 	var given *scores
-	if slices.ContainsFunc(order, func(s records.Sort) bool { return s.Field == records.FieldScore }) {
+	if q.ByScore() {
 		if given, err = m.score(q.Score, matches); err != nil {
 			return records.Page{}, err
 		}

@@ -1,13 +1,11 @@
 package opensearch
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 
 	"oipnode/shared/records"
 )
@@ -71,9 +69,9 @@ func (s *Store) counted(ctx context.Context, body object, by records.Field, limi
 	case err != nil:
 		return nil, records.Counts{}, err
 	default:
-		top := largest{}
-		if after, err := top.take(a.Aggregations, firstValues); err != nil || after == nil {
-			return a, top.result(a.Hits.Total.Value), err
+		var top records.Top
+		if after, err := takeValues(&top, a.Aggregations, firstValues); err != nil || after == nil {
+			return a, top.Counts(a.Hits.Total.Value), err
 		}
 	}
 	// There is more than that: start again over a point in time.
@@ -84,32 +82,26 @@ func (s *Store) counted(ctx context.Context, body object, by records.Field, limi
 		return nil, records.Counts{}, err
 	}
 	composite["size"] = countPage
-	top, page := largest{}, object{"query": body["query"], "size": 0, "track_total_hits": false, "aggs": values}
+	top, page := records.Top{}, object{"query": body["query"], "size": 0, "track_total_hits": false, "aggs": values}
 	for {
 		some, err := now.ask(ctx, page, 0, "")
 		if err != nil {
 			return nil, records.Counts{}, err
 		}
-		after, err := top.take(some.Aggregations, countPage)
+		after, err := takeValues(&top, some.Aggregations, countPage)
 		if err != nil {
 			return nil, records.Counts{}, err
 		}
 		if after == nil {
-			return a, top.result(a.Hits.Total.Value), nil
+			return a, top.Counts(a.Hits.Total.Value), nil
 		}
 		composite["after"] = after
 	}
 }
 
-// largest keeps the records.MaxBuckets largest buckets of any number.
-type largest struct {
-	kept     []records.Bucket
-	distinct int64
-}
-
-// take reads a page of at most size values, each of which comes once, and returns where
-// the next one begins; nil behind the last.
-func (l *largest) take(aggregations json.RawMessage, size int) (after json.RawMessage, err error) {
+// takeValues reads a page of at most size values, each of which comes once, and returns
+// where the next one begins; nil behind the last.
+func takeValues(top *records.Top, aggregations json.RawMessage, size int) (after json.RawMessage, err error) {
 	var page struct {
 		Values struct {
 			AfterKey json.RawMessage `json:"after_key"`
@@ -123,33 +115,10 @@ func (l *largest) take(aggregations json.RawMessage, size int) (after json.RawMe
 		return nil, fmt.Errorf("%w: count: %w", ErrEngine, err)
 	}
 	for _, b := range page.Values.Buckets {
-		l.add(b.Key.V, b.Count)
+		top.Add(b.Key.V, b.Count)
 	}
 	if len(page.Values.Buckets) < size {
 		return nil, nil
 	}
 	return page.Values.AfterKey, nil
-}
-
-// add takes a value, which must not come again.
-func (l *largest) add(value string, count int64) {
-	l.distinct++
-	l.kept = append(l.kept, records.Bucket{Value: value, Count: count})
-	if len(l.kept) > 4*records.MaxBuckets {
-		l.sort()
-	}
-}
-
-func (l *largest) sort() {
-	slices.SortFunc(l.kept, func(a, b records.Bucket) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
-	})
-	l.kept = l.kept[:min(len(l.kept), records.MaxBuckets)]
-}
-
-// result is the buckets in the order of records.Store.Count, and how many more values
-// there are.
-func (l *largest) result(total int64) records.Counts {
-	l.sort()
-	return records.Counts{Total: total, Buckets: l.kept, Other: l.distinct - int64(len(l.kept))}
 }

@@ -49,12 +49,12 @@ func (d *distinct) atOnce(ctx context.Context) (p records.Page, whole bool, err 
 	if n := len(shown); 0 < n && n < len(rest) {
 		p.Next = records.EncodeCursor(q, shown[n-1].keys)
 	}
-	top := largest{}
+	var top records.Top
 	for v, n := range counts {
-		top.add(v, n)
+		top.Add(v, n)
 	}
 	p.Total = int64(len(all))
-	p.Counts = top.result(p.Total)
+	p.Counts = top.Counts(p.Total)
 	return p, true, nil
 }
 
@@ -76,7 +76,7 @@ const valueRoom = 64
 func (d *distinct) count(ctx context.Context) (records.Counts, error) {
 	seed := maphash.MakeSeed()
 	for parts := uint64(1); ; parts *= 4 {
-		top, total, whole := largest{}, int64(0), true
+		top, total, whole := records.Top{}, int64(0), true
 		for part := range parts {
 			kept, counts := 0, make(map[string]int64)
 			n, err := d.each(ctx, func(h hit) bool {
@@ -98,11 +98,11 @@ func (d *distinct) count(ctx context.Context) (records.Counts, error) {
 			}
 			total = n
 			for v, count := range counts {
-				top.add(v, count)
+				top.Add(v, count)
 			}
 		}
 		if whole {
-			return top.result(total), nil
+			return top.Counts(total), nil
 		}
 	}
 }

@@ -29,16 +29,6 @@ func order(levels []records.Sort) []any {
 	return list
 }
 
-// scored reports whether an order needs the documents' scores.
-func scored(levels []records.Sort) bool {
-	for _, l := range levels {
-		if l.Field == records.FieldScore {
-			return true
-		}
-	}
-	return false
-}
-
 // noNumber is what the engine sorts a document by that lacks a number.
 func noNumber(desc bool) int64 {
 	if desc {

@@ -131,7 +131,7 @@ func inquire(q records.Query) (in inquiry, err error) {
 	}
 	clauses := 0
 	in = inquiry{q: q, levels: q.Order(), where: translate(q.Where, &clauses)}
-	if scored(in.levels) {
+	if q.ByScore() {
 		in.points = points(q.Score, &clauses)
 	}
 	if err := checkClauses(clauses); err != nil {
