@@ -174,7 +174,7 @@ func New(o Options) http.Handler {
 
 // rows are all routes of the API. The console's page is none of them.
 func (s *server) rows() []row {
-	return slices.Concat(s.recordRows(), s.mediaRows(), s.voiceRows(), s.relayRows(), s.healthRows(), docRows())
+	return slices.Concat(s.recordRows(), s.mediaRows(), s.voiceRows(), s.relayRows(), s.healthRows(), s.docRows())
 }
 
 // route serves the methods of one path.

@@ -33,8 +33,7 @@ func (s *server) cached(route string, e endpoint) endpoint {
 			if err != nil {
 				return nil, err
 			}
-			sum := sha256.Sum256(a.body)
-			return append(hex.AppendEncode(make([]byte, 0, tagBytes+len(a.body)), sum[:tagBytes/2]), a.body...), nil
+			return append(append(make([]byte, 0, tagBytes+len(a.body)), tagOf(a.body)...), a.body...), nil
 		}
 		of := func(kept []byte, err error) (answer, error) {
 			if err != nil {
@@ -129,6 +128,12 @@ func (s *server) answerKey(ctx context.Context, route string, r *http.Request, v
 
 // tagBytes is how many hexadecimal digits an ETag has; they stand in front of a kept body.
 const tagBytes = 32
+
+// tagOf is the ETag of a body.
+func tagOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:tagBytes/2])
+}
 
 // answersCache are the answers that are kept, for the monitor and for clear-cache.
 type answersCache struct{ s *server }

@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	_ "embed" // for the description
 	"encoding/base64"
-	"encoding/hex"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -29,76 +27,39 @@ var openapiJSON string
 var docsHTML string
 
 // docRows are the routes of the description.
-func docRows() []row {
+func (s *server) docRows() []row {
 	return []row{
-		{http.MethodGet, "/api/openapi.json", described(openapiFile), aboutOpenAPI},
-		{http.MethodGet, "/api/docs", described(docsFile), aboutDocs},
+		{http.MethodGet, "/api/openapi.json", s.described(openapiFile), aboutOpenAPI},
+		{http.MethodGet, "/api/docs", s.described(docsFile), aboutDocs},
 	}
 }
 
-// file is a part of the description as it is served.
-type file struct {
-	mediaType string
-	text      string
-	// packed is the text compressed: about a tenth of it, made once.
-	packed []byte
-	tag    string
-	// policy is the Content-Security-Policy; empty for what no browser renders.
-	policy string
-}
+// openapiFile and docsFile are the parts of the description as they are served:
+// compressed to about a tenth, once.
+var (
+	openapiFile = sync.OnceValue(func() answer { return partOf(openapiJSON) })
+	docsFile    = sync.OnceValue(func() answer {
+		// It has its style in itself, and nothing else that a browser would load or run:
+		// the policy names the hash of that one style.
+		_, rest, _ := strings.Cut(docsHTML, "<style>")
+		style, _, _ := strings.Cut(rest, "</style>")
+		sum := sha256.Sum256([]byte(style))
+		a := partOf(docsHTML)
+		a.media = "text/html; charset=utf-8"
+		a.policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+		return a
+	})
+)
 
-var openapiFile = sync.OnceValue(func() file {
-	return file{mediaType: "application/json; charset=utf-8", text: openapiJSON, packed: packedText(openapiJSON), tag: tagOf(openapiJSON)}
-})
-
-// docsFile has its style in itself, and nothing else that a browser would load or run:
-// the policy names the hash of that one style.
-var docsFile = sync.OnceValue(func() file {
-	_, rest, _ := strings.Cut(docsHTML, "<style>")
-	style, _, _ := strings.Cut(rest, "</style>")
-	sum := sha256.Sum256([]byte(style))
-	return file{mediaType: "text/html; charset=utf-8", text: docsHTML, packed: packedText(docsHTML), tag: tagOf(docsHTML),
-		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
-})
-
-func packedText(text string) []byte { return newPacker().pack(context.Background(), []byte(text)) }
-
-func tagOf(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:tagBytes/2])
+func partOf(text string) answer {
+	body := []byte(text)
+	return answer{status: http.StatusOK, body: body, packed: newPacker().pack(context.Background(), body), tried: true, tag: tagOf(body), common: true}
 }
 
 // described serves a part of the description. It changes with the node only, so that
 // browsers ask each time and mostly get 304.
-func described(of func() file) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f, h := of(), w.Header()
-		zipped := acceptsGzip(r.Header)
-		h.Set("Cache-Control", "no-cache")
-		h.Set("Vary", "Accept-Encoding")
-		if tag := held(r, f.tag, zipped); tag != "" {
-			h.Set("ETag", tag)
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		body := []byte(f.text)
-		h.Set("ETag", `"`+f.tag+`"`)
-		if zipped {
-			body = f.packed
-			h.Set("Content-Encoding", "gzip")
-			h.Set("ETag", `"`+f.tag+gzipTag+`"`)
-		}
-		if f.policy != "" {
-			h.Set("Content-Security-Policy", f.policy)
-		}
-		h.Set("Content-Type", f.mediaType)
-		h.Set("Content-Length", strconv.Itoa(len(body)))
-		w.WriteHeader(http.StatusOK)
-		if r.Method != http.MethodHead {
-			// An error here is the caller's connection; the access log has the bytes.
-			_, _ = w.Write(body)
-		}
-	})
+func (s *server) described(of func() answer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.send(w, r, of()) })
 }
 
 // fileErrors are the errors of what needs no store.

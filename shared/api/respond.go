@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,10 @@ type answer struct {
 	// not worth it.
 	packed []byte
 	tried  bool
+	// media is the media type, JSON by default; policy a Content-Security-Policy, for what
+	// a browser renders. common says that the answer is the same whoever asks.
+	media, policy string
+	common        bool
 }
 
 // endpoint makes the answer to a request.
@@ -163,7 +168,9 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, a answer) {
 	zipped := acceptsGzip(r.Header)
 	h.Set("Vary", "Accept-Encoding")
 	if a.tag != "" {
-		h.Set("Vary", "Authorization, Accept-Encoding")
+		if !a.common {
+			h.Set("Vary", "Authorization, Accept-Encoding")
+		}
 		h.Set("Cache-Control", "no-cache")
 		if a.private {
 			h.Set("Cache-Control", "private, no-cache")
@@ -187,7 +194,10 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, a answer) {
 	if a.tag != "" {
 		h.Set("ETag", `"`+a.tag+suffix+`"`)
 	}
-	h.Set("Content-Type", "application/json; charset=utf-8")
+	if a.policy != "" {
+		h.Set("Content-Security-Policy", a.policy)
+	}
+	h.Set("Content-Type", cmp.Or(a.media, "application/json; charset=utf-8"))
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
 	if r.Method != http.MethodHead {
