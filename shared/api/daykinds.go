@@ -1,8 +1,6 @@
 package api
 
 import (
-	"strconv"
-	"strings"
 	"time"
 
 	"oipnode/shared/openapi"
@@ -35,12 +33,12 @@ type tristate struct{ given, value bool }
 
 // tristateKind takes true or false, in any case.
 func tristateKind(dst *tristate) kind {
-	return kind{allowed: "true or false", schema: openapi.Truth, set: func(s string) (any, bool) {
-		value, err := strconv.ParseBool(strings.ToLower(s))
-		if err != nil || len(s) < 4 { // ParseBool also takes 1, t and the like
-			return nil, false
-		}
-		*dst = tristate{true, value}
-		return value, true
-	}}
+	k := truth(&dst.value)
+	set := k.set
+	k.standard = ""
+	k.set = func(s string) (value any, ok bool) {
+		value, dst.given = set(s)
+		return value, dst.given
+	}
+	return k
 }

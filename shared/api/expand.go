@@ -84,8 +84,7 @@ func (e *expansion) named(level int) bool { return e.namesOnly && level == e.dep
 
 // leaves reports whether a reference at a level stays as it is.
 func (e *expansion) leaves(d document, r ref, level int) bool {
-	switch {
-	case e.named(level):
+	if e.named(level) {
 		return r.to != nil && r.to.name == nil
 	}
 	return r.to == nil || r.to.json == nil

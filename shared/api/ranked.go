@@ -138,26 +138,17 @@ func (s *server) ranked(ctx context.Context, q records.Query, p *places, desc bo
 // candidates are the matches with their points, and what the store counted.
 func (s *server) candidates(ctx context.Context, q records.Query, p *places) (all []candidate, found records.Page, err error) {
 	next := records.Query{Where: q.Where, Distinct: q.Distinct, Sort: newest, Limit: candidatePage, RefsOnly: true, CountBy: q.CountBy}
-	for {
-		page, err := s.opt.Records.Search(ctx, next)
-		if overBytes(next, err) && next.Limit > 1 {
-			next.Limit /= 2
-			continue
-		}
-		if err != nil {
-			return nil, records.Page{}, err
-		}
-		if next.After == "" {
-			found = records.Page{Total: page.Total, Counts: page.Counts}
+	first := true
+	err = s.pages(ctx, next, func(page records.Page) (bool, error) {
+		if first {
+			found, first = records.Page{Total: page.Total, Counts: page.Counts}, false
 		}
 		for _, hit := range page.Hits {
 			all = append(all, candidate{hit.DID, p.points(hit.Refs)})
 		}
-		if page.Next == "" || len(all) >= maxCandidates {
-			return all, found, nil
-		}
-		next.After, next.CountBy = page.Next, ""
-	}
+		return len(all) < maxCandidates, nil
+	})
+	return all, found, err
 }
 
 // hits reads the chosen records, in their order. One that has gone since is left out.
@@ -165,17 +156,15 @@ func (s *server) hits(ctx context.Context, where records.Cond, chosen []candidat
 	if len(chosen) == 0 {
 		return nil, nil
 	}
-	dids := make([]string, len(chosen))
+	dids, place := make([]string, len(chosen)), make(map[string]int, len(chosen))
 	for i, c := range chosen {
-		dids[i] = c.did
+		dids[i], place[c.did] = c.did, i
 	}
 	q := records.Query{Where: records.All{where, records.Is(records.FieldDID, dids...)}, Limit: len(dids)}
 	page, err := s.opt.Records.Search(ctx, q)
 	if err != nil {
 		return nil, errPage(q, err)
 	}
-	slices.SortFunc(page.Hits, func(a, b records.Stored) int {
-		return cmp.Compare(slices.Index(dids, a.DID), slices.Index(dids, b.DID))
-	})
+	slices.SortFunc(page.Hits, func(a, b records.Stored) int { return cmp.Compare(place[a.DID], place[b.DID]) })
 	return page.Hits, nil
 }

@@ -58,6 +58,27 @@ func (s *server) find(ctx context.Context, p *paging, base records.All, q record
 	return found{page, all}, nil
 }
 
+// pages hands the pages of a query to visit, one after the other, until it wants no more.
+// Where documents are too large together, smaller pages are asked for. What the query
+// counts is in the first page only.
+func (s *server) pages(ctx context.Context, q records.Query, visit func(records.Page) (more bool, err error)) error {
+	for {
+		page, err := s.opt.Records.Search(ctx, q)
+		if overBytes(q, err) && q.Limit > 1 {
+			q.Limit /= 2
+			continue
+		}
+		if err != nil {
+			return errPage(q, err)
+		}
+		more, err := visit(page)
+		if err != nil || !more || page.Next == "" {
+			return err
+		}
+		q.After, q.CountBy = page.Next, ""
+	}
+}
+
 // containing is the condition that a field with lower-case values has one that
 // contains a text, in any case. A store compares whole values only, so the
 // values there are are counted first, among what the caller may read. Of more

@@ -187,15 +187,8 @@ func (s *server) namesToDIDs(ctx context.Context, readable records.All, names []
 		Limit: namedPage,
 	}
 	dids = make(map[string][]string)
-	for found := 0; ; {
-		page, err := s.opt.Records.Search(ctx, q)
-		if overBytes(q, err) && q.Limit > 1 {
-			q.Limit /= 2
-			continue
-		}
-		if err != nil {
-			return nil, "", err
-		}
+	found := 0
+	err = s.pages(ctx, q, func(page records.Page) (bool, error) {
 		for _, hit := range page.Hits {
 			var document struct {
 				Data struct {
@@ -205,19 +198,18 @@ func (s *server) namesToDIDs(ctx context.Context, readable records.All, names []
 				} `json:"data"`
 			}
 			if err := json.Unmarshal(hit.JSON, &document); err != nil {
-				return nil, "", fmt.Errorf("api: %s: stored record: %w", hit.DID, err)
+				return false, fmt.Errorf("api: %s: stored record: %w", hit.DID, err)
 			}
 			name := strings.ToLower(document.Data.Basic.Name)
 			dids[name] = append(dids[name], hit.DID)
 		}
-		if found += len(page.Hits); page.Next == "" {
-			return dids, "", nil
+		if found += len(page.Hits); found >= maxNamed && page.Next != "" {
+			warning = fmt.Sprintf("more than %d records have these names; the first were considered", maxNamed)
+			return false, nil
 		}
-		if found >= maxNamed {
-			return dids, fmt.Sprintf("more than %d records have these names; the first were considered", maxNamed), nil
-		}
-		q.After = page.Next
-	}
+		return true, nil
+	})
+	return dids, warning, err
 }
 
 const (
@@ -237,10 +229,11 @@ var equipmentPaths = []string{"exercise.equipmentRequired", "exercise.equipment"
 func equipment(ctx context.Context, s *server, readable records.All, items []string) (conds []records.Cond, warning string, err error) {
 	for _, item := range items {
 		var dids []string
+		parts := partsOf(records.Fold(item))
 		if oip.ValidDID(item) {
 			dids = []string{item}
 		} else {
-			found, more, err := s.containingEither(ctx, readable, item)
+			found, more, err := s.containingEither(ctx, readable, item, parts)
 			if err != nil {
 				return nil, "", err
 			}
@@ -251,24 +244,27 @@ func equipment(ctx context.Context, s *server, readable records.All, items []str
 		}
 		var some records.Any
 		for _, path := range equipmentPaths {
-			some = append(some, records.Like{Path: path, Text: item, Least: records.Contains}, records.Refers(path, dids...))
-			for parts := range slices.Chunk(partsOf(records.Fold(item)), records.MaxTerms) {
-				some = append(some, records.EqualFold(path, parts...))
-			}
+			some = append(append(some, either(path, item, parts)...), records.Refers(path, dids...))
 		}
 		conds = append(conds, some)
 	}
 	return conds, warning, nil
 }
 
-// containingEither finds the readable records whose name contains the text or is contained
-// in it, in any case; more says that there are others.
-func (s *server) containingEither(ctx context.Context, readable records.All, text string) (dids []string, more bool, err error) {
-	either := records.Any{records.Like{Path: "basic.name", Text: text, Least: records.Contains}}
-	for parts := range slices.Chunk(partsOf(records.Fold(text)), records.MaxTerms) {
-		either = append(either, records.EqualFold("basic.name", parts...))
+// either holds when what is at the path contains the text, or is one of its parts, in any
+// case.
+func either(path, text string, parts []string) records.Any {
+	some := records.Any{records.Like{Path: path, Text: text, Least: records.Contains}}
+	for chunk := range slices.Chunk(parts, records.MaxTerms) {
+		some = append(some, records.EqualFold(path, chunk...))
 	}
-	page, err := s.opt.Records.Search(ctx, records.Query{Where: slices.Concat(readable, records.All{either, notDeletion()}), Limit: maxNamed, RefsOnly: true})
+	return some
+}
+
+// containingEither finds the readable records whose name contains the text or is one of
+// its parts, in any case; more says that there are others.
+func (s *server) containingEither(ctx context.Context, readable records.All, text string, parts []string) (dids []string, more bool, err error) {
+	page, err := s.opt.Records.Search(ctx, records.Query{Where: slices.Concat(readable, records.All{either("basic.name", text, parts), notDeletion()}), Limit: maxNamed, RefsOnly: true})
 	if err != nil {
 		return nil, false, err
 	}

@@ -179,23 +179,11 @@ func (s *server) inUse(ctx context.Context, r *http.Request, base records.All) (
 // many they are: as long as they fit into one answer.
 func (s *server) allTypes(ctx context.Context, q records.Query, warnings []string) (answer, error) {
 	var code typescript.Code
-	for {
-		page, err := s.opt.Records.Search(ctx, q)
-		if overBytes(q, err) && q.Limit > 1 {
-			q.Limit /= 2
-			continue
-		}
-		if err != nil {
-			return answer{}, errPage(q, err)
-		}
-		if err := s.addTypes(&code, page.Hits); err != nil {
-			return answer{}, err
-		}
-		if page.Next == "" {
-			return s.replyTypes(&code, warnings, nil)
-		}
-		q.After = page.Next
+	err := s.pages(ctx, q, func(page records.Page) (bool, error) { return true, s.addTypes(&code, page.Hits) })
+	if err != nil {
+		return answer{}, err
 	}
+	return s.replyTypes(&code, warnings, nil)
 }
 
 // addTypes adds the templates of a page.
