@@ -141,12 +141,7 @@ func (r *row) uncached(ctx context.Context, s settings, seat seat, server *serve
 		return err
 	}
 	r.Bytes = len(body)
-	request, err := server.request(q.query)
-	if err != nil {
-		return err
-	}
-	ask := func(ctx context.Context) (asker, error) { return dial(ctx, server.url, request) }
-	one, err := ask(ctx)
+	ask, one, err := server.askers(ctx, q.query)
 	if err != nil {
 		return err
 	}
@@ -202,14 +197,20 @@ const (
 	settleTime = 10 * time.Second
 )
 
+// askers makes askers of a query, and a first one.
+func (s *server) askers(ctx context.Context, query string) (more func(context.Context) (asker, error), one asker, err error) {
+	request, err := s.request(query)
+	if err != nil {
+		return nil, nil, err
+	}
+	more = func(ctx context.Context) (asker, error) { return dial(ctx, s.url, request) }
+	one, err = more(ctx)
+	return more, one, err
+}
+
 // cached measures a question whose answer is kept.
 func (r *row) cached(ctx context.Context, s settings, server *server, q question) error {
-	request, err := server.request(q.query)
-	if err != nil {
-		return err
-	}
-	ask := func(ctx context.Context) (asker, error) { return dial(ctx, server.url, request) }
-	one, err := ask(ctx)
+	ask, one, err := server.askers(ctx, q.query)
 	if err != nil {
 		return err
 	}

@@ -5,31 +5,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"testing"
 	"time"
 
-	"oipnode/shared/access"
 	"oipnode/shared/records"
-	"oipnode/shared/records/embedded"
-	"oipnode/shared/state/bolt"
 )
 
 // BenchmarkResolve answers pages of 20 out of 10,000 records with their references: each
 // of the page names five others, each of those two, and each of those one. p50-ms is the
 // median of one answer, p99-ms the slowest but one percent, KiB its size.
 func BenchmarkResolve(b *testing.B) {
-	dir := b.TempDir()
-	store, err := embedded.Open(context.Background(), dir, embedded.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer store.Close()
-	kept, err := bolt.Open(dir+"/state.db", bolt.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer kept.Close()
+	store, handler := benchNode(b)
 	// What is named must be there first: a transaction's DID is made of its content.
 	var last []string
 	for level, n := range []int{1000, 2000, 3000, 4000} {
@@ -53,17 +39,12 @@ func BenchmarkResolve(b *testing.B) {
 		}
 		last = dids
 	}
-	auth, err := access.NewAuthenticator(access.Settings{Secret: secret, Now: clock})
-	if err != nil {
-		b.Fatal(err)
-	}
-	handler := New(Options{Records: store, State: kept, Auth: auth, StartHeight: startHeight, Now: clock})
 	for name, query := range map[string]string{
 		"depth=0": "", "depth=1": "&resolveDepth=1", "depth=3": "&resolveDepth=3", "names": "&resolveDepth=1&resolveNamesOnly=true", "names=3": "&resolveDepth=3&resolveNamesOnly=true",
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			var times []time.Duration
+			var times durations
 			var size, page int
 			for b.Loop() {
 				page++
@@ -76,9 +57,7 @@ func BenchmarkResolve(b *testing.B) {
 					b.Fatal(rec.Body)
 				}
 			}
-			slices.Sort(times)
-			b.ReportMetric(float64(times[len(times)/2].Microseconds())/1000, "p50-ms")
-			b.ReportMetric(float64(times[len(times)*99/100].Microseconds())/1000, "p99-ms")
+			times.report(b)
 			b.ReportMetric(float64(size)/1024, "KiB")
 		})
 	}

@@ -84,14 +84,7 @@ func TestSelectedTemplates(t *testing.T) {
 		s := p.signers[0]
 		tx := s.Record("post", objects...)
 		tx.Height = startHeight
-		doc, err := oip.Expand(s.Verified(tx), oip.Setting{Creator: s.Ref("w", oip.Transaction{ID: tx.ID}), IndexedAt: noon, Templates: func(id string) *oip.Template {
-			for _, known := range append(p.templates, mine...) {
-				if known.ID == id {
-					return known
-				}
-			}
-			return nil
-		}})
+		doc, err := oip.Expand(s.Verified(tx), oip.Setting{Creator: s.Ref("w", oip.Transaction{ID: tx.ID}), IndexedAt: noon, Templates: oiptest.Templates(append(p.templates, mine...)...)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -102,14 +102,7 @@ func (p *press) expand(signer int, tx oip.Transaction, height int64, hidden bool
 	handle := fmt.Sprintf("writer%d", signer)
 	doc, err := oip.Expand(s.Verified(tx), oip.Setting{
 		Creator: s.Ref(handle, oip.Transaction{ID: tx.ID}), OwnHandle: handle, IndexedAt: noon, Hidden: hidden,
-		Templates: func(id string) *oip.Template {
-			for _, t := range p.templates {
-				if t.ID == id {
-					return t
-				}
-			}
-			return nil
-		},
+		Templates: oiptest.Templates(p.templates...),
 	})
 	if err != nil {
 		panic(fmt.Sprintf("expand: %v", err))

@@ -61,14 +61,7 @@ func (w *world) publish(parts map[int]fields) string {
 	tx.Height = 1000
 	doc, err := oip.Expand(p.signer.Verified(tx), oip.Setting{
 		Creator: p.signer.Ref("writer", oip.Transaction{ID: tx.ID}), OwnHandle: "writer", IndexedAt: time.Unix(1.7e9, 0),
-		Templates: func(id string) *oip.Template {
-			for _, t := range p.templates {
-				if t.ID == id {
-					return t
-				}
-			}
-			return nil
-		},
+		Templates: oiptest.Templates(p.templates...),
 	})
 	if err != nil {
 		w.Fatal(err)

@@ -288,14 +288,7 @@ func (w *world) expand(signer int, tx oip.Transaction, height int64, hidden bool
 	doc, err := oip.Expand(s.Verified(tx), oip.Setting{
 		Creator: s.Ref(handle, oip.Transaction{ID: tx.ID}), OwnHandle: handle, Hidden: hidden,
 		IndexedAt: noon.Add(time.Duration(w.rng.IntN(5)) * time.Minute),
-		Templates: func(id string) *oip.Template {
-			for _, t := range p.templates {
-				if t.ID == id {
-					return t
-				}
-			}
-			return nil
-		},
+		Templates: oiptest.Templates(p.templates...),
 	})
 	if err != nil {
 		w.Fatalf("expand: %v", err)

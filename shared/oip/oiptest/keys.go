@@ -44,6 +44,18 @@ func (s *Signer) Verified(tx oip.Transaction) oip.Verified {
 	return accepted.Verified
 }
 
+// Templates are the templates of a Setting: those given, by their ids.
+func Templates(list ...*oip.Template) func(id string) *oip.Template {
+	return func(id string) *oip.Template {
+		for _, t := range list {
+			if t.ID == id {
+				return t
+			}
+		}
+		return nil
+	}
+}
+
 // Document verifies and expands a transaction of a signer, as the pipeline would.
 func (s *Signer) Document(tx oip.Transaction, height int64, templates ...*oip.Template) oip.Document {
 	tx.Height = height
@@ -52,14 +64,7 @@ func (s *Signer) Document(tx oip.Transaction, height int64, templates ...*oip.Te
 		Creator:   s.Ref("handle1", tx),
 		OwnHandle: "handle1",
 		IndexedAt: time.Unix(1700000000, 0),
-		Templates: func(id string) *oip.Template {
-			for _, t := range templates {
-				if t.ID == id {
-					return t
-				}
-			}
-			return nil
-		},
+		Templates: Templates(templates...),
 	})
 	if err != nil {
 		panic("oiptest: " + err.Error())

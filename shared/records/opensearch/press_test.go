@@ -31,14 +31,7 @@ func (p *press) expand(tx oip.Transaction, templates ...*oip.Template) *oip.Docu
 	tx.Height = 100
 	doc, err := oip.Expand(p.signer.Verified(tx), oip.Setting{
 		Creator: p.signer.Ref("writer", oip.Transaction{ID: tx.ID}), OwnHandle: "writer", IndexedAt: time.Unix(1700000000, 0),
-		Templates: func(id string) *oip.Template {
-			for _, t := range append(templates, p.basic) {
-				if t.ID == id {
-					return t
-				}
-			}
-			return nil
-		},
+		Templates: oiptest.Templates(append(templates, p.basic)...),
 	})
 	if err != nil {
 		panic(err)
