@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -288,26 +289,42 @@ func TestHostilePeers(t *testing.T) {
 	}
 }
 
-// A peer that fails is left alone for a while, and asked again.
+// A peer that fails is left alone for a while, and asked again. Each cycle has types of
+// its own: a request that its cycle has cut off can reach the peer after that.
 func TestPeerBackoff(t *testing.T) {
-	var asked atomic.Int64
+	var mu sync.Mutex
+	asked := map[string]int{} // by the cycle's letter
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
+		time.Sleep(2 * time.Millisecond)
+		soul := r.FormValue("soul")
+		mu.Lock()
+		defer mu.Unlock()
+		if recordType := soul[strings.LastIndexByte(soul, ':')+1:]; len(recordType) == 2 {
+			asked[recordType[:1]]++
+		}
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
 	defer server.Close()
 	r := newRig(t, server.URL)
-	r.opt.Types = []string{"a", "b", "c", "d", "e", "f", "g", "h"}
-	first := r.run()
-	if n := asked.Load(); n > maxDown+listingsAtOnce || first.Peers[0].Waiting.IsZero() || first.Peers[0].Failure != ReasonUnavailable {
+	run := func(cycle string) (Report, int) {
+		r.opt.Types = nil
+		for n := range 8 {
+			r.opt.Types = append(r.opt.Types, fmt.Sprint(cycle, n))
+		}
+		report := r.run()
+		mu.Lock()
+		defer mu.Unlock()
+		return report, asked[cycle]
+	}
+	first, n := run("a")
+	if n == 0 || n >= maxDown+listingsAtOnce || first.Peers[0].Waiting.IsZero() || first.Peers[0].Failure != ReasonUnavailable {
 		t.Errorf("asked %d times: %+v", n, first.Peers[0])
 	}
-	asked.Store(0)
-	if r.run(); asked.Load() != 0 {
+	if _, n := run("b"); n != 0 {
 		t.Error("a peer in back-off is asked")
 	}
 	r.clock.Advance(time.Hour)
-	if r.run(); asked.Load() == 0 {
+	if _, n := run("c"); n == 0 {
 		t.Error("a peer is never asked again")
 	}
 }
