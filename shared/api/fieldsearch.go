@@ -23,9 +23,9 @@ const (
 	maxPairs = 10
 )
 
-// exactField is a field of exactMatch, and the value that it must have.
+// exactField is a field of exactMatch, by its name there, and the value that it must have.
 type exactField struct {
-	path string
+	name string
 	cond records.Cond
 }
 
@@ -79,9 +79,11 @@ func exactFields(text string) (fields []exactField, ok bool) {
 		if cond == nil || path == "" || len(path) > records.MaxPath || strings.HasPrefix(name, "oip.") && known == "" {
 			return nil, false
 		}
-		fields = append(fields, exactField{path, cond})
+		fields = append(fields, exactField{name, cond})
 	}
-	slices.SortFunc(fields, func(a, b exactField) int { return strings.Compare(a.path, b.path) }) // so that equal conditions are equal
+	// So that equal conditions are equal, as cursors need it. No two names are the same,
+	// but two can lead to one path, with "data." in front and without.
+	slices.SortFunc(fields, func(a, b exactField) int { return strings.Compare(a.name, b.name) })
 	return fields, true
 }
 

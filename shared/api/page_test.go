@@ -102,6 +102,27 @@ func TestCursors(t *testing.T) {
 	}
 }
 
+// TestExactMatchCursors: a cursor continues an exactMatch of several fields every time,
+// also when two of its names lead to the same values.
+func TestExactMatchCursors(t *testing.T) {
+	w := newWorld(t)
+	var all []record
+	for i := range 3 {
+		all = append(all, post(fmt.Sprint("n", i), startHeight+int64(i), fields{3: []string{"x", "y"}}))
+	}
+	w.publish(all...)
+	for _, exact := range []string{`{"basic.tagItems":"x","data.basic.tagItems":"y"}`, `{"data.basic.tagItems":"y","oip.ver":"0.8.0","basic.tagItems":"x"}`} {
+		first := w.ok("", "/api/records", "exactMatch", exact, "limit", "1")
+		w.expect(first, "searchResults", "3")
+		for range 50 {
+			next := w.ok("", "/api/records", "exactMatch", exact, "limit", "1", "cursor", first["nextCursor"].(string), "forceRefresh", "true")
+			if got := names(t, next); got != "n1" {
+				t.Fatalf("%s: behind n2 comes %s, want n1", exact, got)
+			}
+		}
+	}
+}
+
 // TestListPages: the lists of registrations are paged in the same way.
 func TestListPages(t *testing.T) {
 	w := newWorld(t)
