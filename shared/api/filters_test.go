@@ -298,6 +298,17 @@ func TestDuplicates(t *testing.T) {
 	w.refused("cursor", "/api/records", "limit", "3", "cursor", first["nextCursor"].(string))
 }
 
+// TestNamesakes: what refers to records by their names is found by basic.name alone,
+// whatever else a publisher has called nearly the same.
+func TestNamesakes(t *testing.T) {
+	w := newWorld(t)
+	for _, odd := range []string{`{"basic":{"name":"Plank","Name":5}}`, `{"basic":{"NAME":"Squat","name":"Plank","Name":"Squat"}}`, `{"basic":{"name":"Plank"},"Basic":{"name":"Squat"}}`, `{"basic":{"name":"Plank"},"BASIC":"Squat"}`} {
+		w.put(gunRecord(t, "move", "exercise", odd), gunRecord(t, "day", "workout", fmt.Sprintf(`{"basic":{"name":"Day"},"workout":{"exercise":[%q]}}`, gunDID("move"))))
+		w.found("Day", "exerciseNames", "plank")
+		w.found("", "exerciseNames", "squat")
+	}
+}
+
 // TestTagSummary: the tags of all matches, page by page.
 func TestTagSummary(t *testing.T) {
 	w := newWorld(t)

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -190,18 +189,15 @@ func (s *server) namesToDIDs(ctx context.Context, readable records.All, names []
 	found := 0
 	err = s.pages(ctx, q, func(page records.Page) (bool, error) {
 		for _, hit := range page.Hits {
-			var document struct {
-				Data struct {
-					Basic struct {
-						Name string `json:"name"`
-					} `json:"basic"`
-				} `json:"data"`
-			}
-			if err := json.Unmarshal(hit.JSON, &document); err != nil {
+			// Read as the store reads it: beside name there may be a Name, which encoding/json
+			// would take for the same.
+			p, err := records.ProjectFor(hit.Kind, hit.JSON)
+			if err != nil {
 				return false, fmt.Errorf("api: %s: stored record: %w", hit.DID, err)
 			}
-			name := strings.ToLower(document.Data.Basic.Name)
-			dids[name] = append(dids[name], hit.DID)
+			for _, name := range p.Text(records.FieldNameFolded) {
+				dids[name] = append(dids[name], hit.DID)
+			}
 		}
 		if found += len(page.Hits); found >= maxNamed && page.Next != "" {
 			warning = fmt.Sprintf("more than %d records have these names; the first were considered", maxNamed)
