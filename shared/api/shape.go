@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"oipnode/shared/oip/canon"
@@ -189,19 +190,31 @@ func (s *shape) value(dst []byte, v canon.Value) []byte {
 	return append(dst, v.Raw()...)
 }
 
+// maxDateText is the longest text, in bytes, that is read as a date; the stores read no
+// longer one.
+const maxDateText = 64
+
 // maxDate is the last millisecond, on both sides of 1970, of a JavaScript Date.
 const maxDate = 8.64e15
 
 // dateReadable is basic.date, in unix seconds, as JavaScript's toDateString
 // writes it in UTC, such as "Fri Apr 19 2024". It is empty unless the date is a
-// number other than 0 that a JavaScript Date can hold.
+// number other than 0 that a JavaScript Date can hold; as for dateStart and sortBy,
+// a text that is a number is one.
 func dateReadable(data canon.Value) string {
 	basic, _ := data.Get("basic")
 	date, _ := basic.Get("date")
-	if date.Kind() != canon.Number {
+	digits := string(date.Raw())
+	switch date.Kind() {
+	case canon.Number:
+	case canon.String:
+		if digits = date.Text(); len(digits) > maxDateText || strings.Trim(digits, "+-.0123456789eE") != "" {
+			return ""
+		}
+	default:
 		return ""
 	}
-	seconds, err := strconv.ParseFloat(string(date.Raw()), 64)
+	seconds, err := strconv.ParseFloat(digits, 64)
 	if err != nil || seconds == 0 || math.Abs(seconds*1000) > maxDate {
 		return ""
 	}
