@@ -28,6 +28,7 @@ var notOnAWS = map[string]string{
 	"KEEP_DB_INTERVAL":                "the schedule's own parameter, KeepdbMinutes",
 	"LOG_FORMAT":                      "there is no terminal, so it is JSON",
 	"LISTEN":                          "API Gateway listens",
+	"CORS_ORIGINS":                    "API Gateway answers browsers: the parameter CorsOrigins",
 	"DATA_DIR":                        "nothing is kept in files",
 
 	// These belong to what no function does yet, so that setting them would do nothing.

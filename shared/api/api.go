@@ -64,6 +64,8 @@ type Options struct {
 	// Console is the page at / and whatever it loads from below /console/. It
 	// is asked with GET and HEAD only; nil means that there is no page.
 	Console http.Handler
+	// Origins are those whose pages may use the API in a browser; none means any.
+	Origins []string
 	// Timeout is the time for one answer, 25 s by default: below the 29 s after
 	// which API Gateway gives up.
 	Timeout time.Duration

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,10 +46,7 @@ func (s *server) outer(next http.Handler) http.Handler {
 		h.Set(requestIDHeader, id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		// Anybody's page may use the API: tokens are sent explicitly, never by a
-		// cookie, so another origin gains nothing by it.
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", exposedHeaders)
+		s.allowOrigin(h, r)
 
 		rec := &recorder{ResponseWriter: w}
 		if r.Body != nil {
@@ -59,6 +57,29 @@ func (s *server) outer(next http.Handler) http.Handler {
 		defer s.rescue(rec, r)
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// allowOrigin tells a browser whether the page that asks may have the answer. By default
+// anybody's may: tokens are sent explicitly, never by a cookie, so another origin gains
+// nothing by it.
+func (s *server) allowOrigin(h http.Header, r *http.Request) {
+	h.Set("Access-Control-Expose-Headers", exposedHeaders)
+	if len(s.opt.Origins) == 0 {
+		h.Set("Access-Control-Allow-Origin", "*")
+		return
+	}
+	vary(h, "Origin")
+	if o := r.Header.Get("Origin"); slices.Contains(s.opt.Origins, o) {
+		h.Set("Access-Control-Allow-Origin", o)
+	}
+}
+
+// vary adds a header to those on which the answer depends.
+func vary(h http.Header, name string) {
+	if before := h.Get("Vary"); before != "" {
+		name = before + ", " + name
+	}
+	h.Set("Vary", name)
 }
 
 // logRequest writes the line of a request into the log, and counts it. A query is left

@@ -67,6 +67,27 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestOrigins: a browser lets pages of the origins that are named have the answers, also
+// those that are errors, and no others; caches keep them apart.
+func TestOrigins(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Origins = []string{"https://app.example", "http://localhost:8080"} })
+	for origin, allowed := range map[string]string{"https://app.example": "https://app.example", "http://localhost:8080": "http://localhost:8080",
+		"https://app.example.org": "", "http://app.example": "", "null": "", "*": "", "": ""} {
+		for _, method := range []string{http.MethodGet, http.MethodOptions} {
+			for path, vary := range map[string]string{"/api/records": "Origin, Authorization, Accept-Encoding", "/api/records?limit=0": "Origin, Accept-Encoding", "/nothing": "Origin, Accept-Encoding"} {
+				r := httptest.NewRequest(method, path, nil)
+				if origin != "" {
+					r.Header.Set("Origin", origin)
+				}
+				if h := w.do(r).Header(); h.Get("Access-Control-Allow-Origin") != allowed || method == http.MethodGet && h.Get("Vary") != vary ||
+					!strings.HasPrefix(h.Get("Vary"), "Origin") {
+					t.Errorf("%s %s from %q: %v", method, path, origin, h)
+				}
+			}
+		}
+	}
+}
+
 func TestRequestIDs(t *testing.T) {
 	w := newWorld(t)
 	seen := make(map[string]bool)

@@ -166,11 +166,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (s *server) send(w http.ResponseWriter, r *http.Request, a answer) {
 	h := w.Header()
 	zipped := acceptsGzip(r.Header)
-	h.Set("Vary", "Accept-Encoding")
+	if a.tag != "" && !a.common {
+		vary(h, "Authorization")
+	}
+	vary(h, "Accept-Encoding")
 	if a.tag != "" {
-		if !a.common {
-			h.Set("Vary", "Authorization, Accept-Encoding")
-		}
 		h.Set("Cache-Control", "no-cache")
 		if a.private {
 			h.Set("Cache-Control", "private, no-cache")

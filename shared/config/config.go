@@ -125,6 +125,9 @@ type HTTP struct {
 	PublicBaseURL string
 	// ServerAddress is the address of the server's own wallet.
 	ServerAddress string
+	// Origins are the origins whose pages may use the API, as browsers write them; none
+	// means any. On AWS API Gateway has them instead.
+	Origins []string
 }
 
 // Operations says who may clear caches and force cycles.

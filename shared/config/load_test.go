@@ -178,6 +178,9 @@ func TestValues(t *testing.T) {
 			"https://api.example.org/": "https://api.example.org"}, []string{"api.example.org", "wss://api.example.org"}},
 		{"SERVER_ADDRESS", func(c Config) any { return c.HTTP.ServerAddress }, map[string]any{
 			strings.Repeat("aZ9_-b", 7) + "c": strings.Repeat("aZ9_-b", 7) + "c"}, []string{"short", strings.Repeat("+", 43), strings.Repeat("a", 44)}},
+		{"CORS_ORIGINS", func(c Config) any { return c.HTTP.Origins }, map[string]any{
+			"*": []string(nil), "https://App.example/, http://localhost:8080": []string{"https://app.example", "http://localhost:8080"}},
+			[]string{",", "app.example", "https://app.example/page", "https://*.example", "*,https://app.example", "null", "file://x", "https://a?b", manyEntries("https://a%d.example", 101)}},
 
 		{"MEDIA_MAX_BYTES", func(c Config) any { return c.Media.MaxBytes }, map[string]any{
 			"1024": int64(1024), "48GiB": int64(48 << 30)}, []string{"0", "49GiB"}},

@@ -57,6 +57,7 @@ func (v variable) read(lookup Lookup, given map[string]string) (name, text strin
 // its field of c.
 func table(c *Config) []variable {
 	var entry string
+	var anyOrigin bool // as no origins are
 	peer := link(&entry, "http", "https", "ws", "wss")
 	name := func(what string) kind { return pattern(&entry, what, "_-", 1, 64) }
 	port := portOnly(&c.Node.Listen)
@@ -136,6 +137,8 @@ func table(c *Config) []variable {
 			meaning: "base of the links in answers, and the server's own domain"},
 		{name: "SERVER_ADDRESS", kind: pattern(&c.HTTP.ServerAddress, "an Arweave address", "_-", 43, 43),
 			meaning: "the server's own wallet: users with an e-mail of the server's domain own what it signed"},
+		{name: "CORS_ORIGINS", preset: "*", kind: orWord("*", "for any", &anyOrigin, list(&c.HTTP.Origins, 1, 100, &entry, origin(&entry))),
+			meaning: "local node: whose pages may use the API in a browser (on AWS the template's `CorsOrigins`)"},
 
 		{name: "MEDIA_MAX_BYTES", preset: "5 GiB", kind: size(&c.Media.MaxBytes, 1<<10, 48<<30, false),
 			meaning: "largest file that is fetched"},

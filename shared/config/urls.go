@@ -28,6 +28,24 @@ func link(dst *string, schemes ...string) kind {
 	}}
 }
 
+// origin takes where a page comes from, as browsers write it: a scheme and a host, and a
+// port if it is not the scheme's own.
+func origin(dst *string) kind {
+	var entry string
+	url := link(&entry, "http", "https")
+	return kind{allowed: "an origin such as https://app.example or http://localhost:8080", set: func(text string) string {
+		text = strings.ToLower(strings.TrimSuffix(text, "/"))
+		if rejected := url.set(text); rejected != "" {
+			return rejected
+		}
+		if _, host, _ := strings.Cut(text, "://"); strings.Contains(host, "/") {
+			return text
+		}
+		*dst = text
+		return ""
+	}}
+}
+
 // scrub takes out of a rejected URL what may be a password or a token: what
 // stands before an @, after a ? or #, and the whole host of a URL that cannot be
 // parsed, since a comma in a password cuts it in the middle.
