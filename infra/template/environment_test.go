@@ -30,12 +30,8 @@ var notOnAWS = map[string]string{
 	"LISTEN":                          "API Gateway listens",
 	"CORS_ORIGINS":                    "API Gateway answers browsers: the parameter CorsOrigins",
 	"DATA_DIR":                        "nothing is kept in files",
-
-	// These belong to what no function does yet, so that setting them would do nothing.
-	"MEDIA_ALLOW_PRIVATE": "for tests only",
-	"MEDIA_WORKERS":       "the event source's own parameter, MediaConcurrency",
-	"RECORDS_CACHE_BYTES": "no function caches answers",
-	"RECORDS_CACHE_TTL":   "no function caches answers",
+	"MEDIA_ALLOW_PRIVATE":             "for tests only",
+	"MEDIA_WORKERS":                   "the event source's own parameter, MediaConcurrency",
 }
 
 var firstCell = regexp.MustCompile("(?m)^\\| `([A-Z0-9_]+)`")
