@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/blevesearch/bleve/v2/index/scorch"
 	index "github.com/blevesearch/bleve_index_api"
@@ -44,7 +45,23 @@ type searchIndex struct {
 	// then on a batch might wait for it for ever.
 	broken atomic.Pointer[error]
 	log    *slog.Logger
+	// closing is closed when the index is about to be, by stop.
+	closing chan struct{}
+	stop    func()
+
+	mu     sync.Mutex
+	said   time.Time // when an error of scorch's was logged last
+	unsaid int       // how many have not been since
 }
+
+const (
+	// retryPause is how long a goroutine of scorch waits behind an error. Without it
+	// scorch tries again at once, thousands of times in a second for as long as a disk
+	// is full.
+	retryPause = time.Second
+	// sayEvery is how often errors of scorch's are logged while they come again and again.
+	sayEvery = time.Minute
+)
 
 // asyncCallback is the name of onAsyncError in scorch's registry, which is how
 // scorch wants to be given a callback; open indexes are found by their path.
@@ -55,23 +72,46 @@ var openIndexes sync.Map // path -> *searchIndex
 func init() { scorch.RegistryAsyncErrorCallbacks[asyncCallback] = onAsyncError }
 
 // onAsyncError takes an error of scorch's goroutines: a full disk, a damaged
-// segment. Persisting and merging are tried again by scorch itself.
+// segment. Persisting and merging are tried again by scorch itself, as soon as this
+// returns in the goroutine that failed; so it holds that one back for a while.
 func onAsyncError(err error, path string) {
 	v, ok := openIndexes.Load(path)
 	if !ok {
 		return
 	}
 	x := v.(*searchIndex)
-	x.log.Error("index error", "error", err)
 	if errors.Is(err, scorch.ErrAsyncPanic) {
+		x.log.Error("index error", "error", err)
 		err = fmt.Errorf("%w: index: %w", ErrCorrupt, err)
 		x.broken.Store(&err)
+		return
 	}
+	x.say(err)
+	timer := time.NewTimer(retryPause)
+	defer timer.Stop()
+	select {
+	case <-x.closing:
+	case <-timer.C:
+	}
+}
+
+// say logs an error of scorch's that is tried again: the first, and then one in each
+// sayEvery, with the number of those that were left out before it.
+func (x *searchIndex) say(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.said.IsZero() && time.Since(x.said) < sayEvery {
+		x.unsaid++
+		return
+	}
+	x.log.Error("index error", "error", err, "unsaid", x.unsaid)
+	x.said, x.unsaid = time.Now(), 0
 }
 
 // startIndex opens or makes the index in a folder.
 func startIndex(path string, log *slog.Logger) (opened *searchIndex, err error) {
-	x := &searchIndex{path: path, log: log, queue: index.NewAnalysisQueue(1)}
+	x := &searchIndex{path: path, log: log, queue: index.NewAnalysisQueue(1), closing: make(chan struct{})}
+	x.stop = sync.OnceFunc(func() { close(x.closing) })
 	openIndexes.Store(path, x)
 	defer func() {
 		if err != nil {
@@ -103,6 +143,7 @@ func (x *searchIndex) forget() {
 
 func (x *searchIndex) close() error {
 	defer x.forget()
+	x.stop()
 	return x.scorch.Close()
 }
 
