@@ -91,7 +91,8 @@ type gunSyncCycle struct {
 	Skipped    int       `json:"skipped"`
 	Deleted    int       `json:"deleted"`
 	Errors     int       `json:"errors"`
-	// PeersFailing is how many peers gave an answer that was none, or none at all.
+	// PeersFailing is how many peers gave an answer that was none, or none at all, or are
+	// left alone for a while because of that.
 	PeersFailing int `json:"peersFailing"`
 }
 
@@ -122,9 +123,10 @@ func (s *server) gunSync(ctx context.Context, _ *http.Request) (answer, error) {
 func (s *server) gunSyncPage(h gun.Health, now time.Time) gunSyncAnswer {
 	o := s.opt.GunSync.Settings
 	last := h.Status.LastSync
+	ended := h.Status.Last.Started.Add(h.Status.Last.Duration)
 	a := gunSyncAnswer{
 		Service: "gun-sync", Status: syncStarting, Cycle: h.Running, NodeID: h.NodeID, Timestamp: now.UTC(),
-		Running: h.Running || !last.IsZero() && now.Sub(last) <= 4*o.Interval,
+		Running: h.Running || h.Status.Cycles > 0 && now.Sub(ended) <= 4*o.Interval,
 		Metrics: gunSyncMetrics{
 			Discovered: h.Status.Discovered, Synced: h.Status.Synced, Errors: h.Status.Errors,
 			SuccessRate: fmt.Sprintf("%.1f%%", 100*h.Status.SuccessRate()),
@@ -157,7 +159,7 @@ func (s *server) gunSyncPage(h gun.Health, now time.Time) gunSyncAnswer {
 		Skipped: r.Counts.Skipped, Deleted: r.Counts.Deleted, Errors: r.Counts.Errors,
 	}
 	for _, p := range r.Peers {
-		if p.Failure != "" {
+		if p.Failure != "" || p.Down(r.Started) {
 			a.LastCycle.PeersFailing++
 		}
 	}

@@ -103,6 +103,12 @@ func TestGunSyncPageKeepsQuiet(t *testing.T) {
 	a := w.ok("", "/api/health/gun-sync")
 	w.expect(a, "status", `"unhealthy"`)
 	w.expect(a["lastCycle"].(object), "peersFailing", "1")
+	// The next cycle leaves the peer alone, which is as bad: nothing was synchronized.
+	w.cycle()
+	a = w.ok("", "/api/health/gun-sync")
+	w.expect(a, "status", `"unhealthy"`, "running", "true")
+	w.expect(a["metrics"].(object), "lastSyncTime", "null", "syncCycles", "2")
+	w.expect(a["lastCycle"].(object), "peersFailing", "1", "errors", "0")
 	text, err := json.Marshal(a)
 	if err != nil {
 		t.Fatal(err)

@@ -139,7 +139,8 @@ type Status struct {
 	Synced     int64            `json:"synced"`
 	Errors     int64            `json:"errors"`
 	Reasons    map[Reason]int64 `json:"reasons,omitempty"`
-	// LastSync is when a cycle last ended without an error of its own.
+	// LastSync is when a cycle last ended without an error of its own, and not every
+	// peer was down: one that could ask none of them has synchronized nothing.
 	LastSync time.Time `json:"lastSync,omitzero"`
 	// Average is the mean duration of a cycle, 0.7 of what it was and 0.3 of the last.
 	Average time.Duration `json:"average"`
@@ -228,6 +229,15 @@ func (c *cycle) report(start time.Time, err error) Report {
 	return r
 }
 
+// Down reports whether a cycle that began then could do nothing with the peer, because
+// it failed or is still left alone. A peer of which nothing was due is not down.
+func (p PeerReport) Down(began time.Time) bool { return p.Waiting.After(began) }
+
+// reached reports whether any peer was there; with none to ask there is nothing amiss.
+func (r Report) reached() bool {
+	return len(r.Peers) == 0 || slices.ContainsFunc(r.Peers, func(p PeerReport) bool { return !p.Down(r.Started) })
+}
+
 // fault is what of an error may be shown: its kind, and nothing that a store wrote.
 func fault(err error) string {
 	for _, known := range []error{ErrLeaseLost, errStore, records.ErrUnavailable, state.ErrUnavailable,
@@ -267,7 +277,7 @@ func (c *cycle) status(ctx context.Context, r Report) ([]state.Op, error) {
 		s.Average = r.Duration
 	}
 	s.Average = (7*s.Average + 3*r.Duration) / 10
-	if r.Error == "" {
+	if r.Error == "" && r.reached() {
 		s.LastSync = c.opt.Now()
 	}
 	s.Processed, s.NextExpiry = c.processed, c.nextExpiry

@@ -320,8 +320,14 @@ func TestPeerBackoff(t *testing.T) {
 	if n == 0 || n >= maxDown+listingsAtOnce || first.Peers[0].Waiting.IsZero() || first.Peers[0].Failure != ReasonUnavailable {
 		t.Errorf("asked %d times: %+v", n, first.Peers[0])
 	}
-	if _, n := run("b"); n != 0 {
+	second, n := run("b")
+	if n != 0 {
 		t.Error("a peer in back-off is asked")
+	}
+	// That nothing failed, because nobody was asked, is no success.
+	h, err := ReadHealth(t.Context(), r.st)
+	if err != nil || second.Peers[0].Waiting.IsZero() || !h.Status.LastSync.IsZero() || h.Healthy(r.clock.Now(), time.Minute) {
+		t.Errorf("the only peer is in back-off: %+v, %v, healthy %t", h.Status, err, h.Healthy(r.clock.Now(), time.Minute))
 	}
 	r.clock.Advance(time.Hour)
 	if _, n := run("c"); n == 0 {
