@@ -12,7 +12,7 @@ const redacted = "[redacted]"
 // shownValue is the most bytes of a rejected value that a message repeats.
 const shownValue = 120
 
-// Fault is one variable with a value that is not allowed.
+// Fault is one variable with a value that is not allowed, or one entry of a list.
 type Fault struct {
 	// Variable is the name under which the operator set it.
 	Variable string

@@ -40,6 +40,30 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	}
 }
 
+// TestEveryEntryAtOnce: who has three wrong peers is told of all three.
+func TestEveryEntryAtOnce(t *testing.T) {
+	values := func(line string) (list []string) {
+		for _, f := range faultsOf(t, line) {
+			list = append(list, f.Value)
+		}
+		return list
+	}
+	for line, want := range map[string][]string{
+		"GUN_PEERS=ftp://x, http://good.example,nowhere,,http://u:p@y.example": {"ftp://x", "nowhere", "http://[redacted]@y.example"},
+		"MEDIA_PORTS=0,80,70000":                              {"0", "70000"},
+		"ARWEAVE_GATEWAYS=sample,https://good.example":        {"sample"},
+		"ARWEAVE_GATEWAYS=, ,":                                {"0 entries"},
+		"GUN_PEERS=http://u:a,b,c@y.example,ftp://x":          {"http://[redacted]", "[redacted]", "[redacted]", "[redacted]"},
+		"GUN_PEERS=https://y.example/?token=a,b":              {"https://y.example/?[redacted]", "[redacted]"},
+		"MEDIA_PORTS=" + strings.Repeat("x,", 30):             append(slices.Repeat([]string{"x"}, shownEntries), "20 more entries like these"),
+		"MEDIA_PORTS=x," + manyEntries("%d", 102)[len("0,"):]: {"x", "more than 100 entries"},
+	} {
+		if got := values(line); !slices.Equal(got, want) {
+			t.Errorf("%.60s: told %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestFaultText(t *testing.T) {
 	_, err := Load(environment("CONFIRMATIONS=0", "LOG_LEVEL=loud\n"))
 	want := "configuration: 2 wrong\n" +

@@ -16,13 +16,23 @@ type kind struct {
 	// not allowed, as it may be shown, or "" when all is well. The text is never
 	// empty.
 	set func(text string) (rejected string)
+	// list says that several parts may be rejected, which between separates.
+	list bool
 }
+
+const (
+	// between separates rejected entries of a list; none of them holds a comma.
+	between = ","
+	// shownEntries is how many of one list's rejected entries are told; the others are
+	// counted.
+	shownEntries = 10
+)
 
 type number interface{ ~int | ~int64 }
 
 // whole takes a decimal number from low to high.
 func whole[N number](dst *N, low, high int64) kind {
-	return kind{fmt.Sprintf("a whole number from %d to %d", low, high), func(text string) string {
+	return kind{allowed: fmt.Sprintf("a whole number from %d to %d", low, high), set: func(text string) string {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil || n < low || n > high {
 			return text
@@ -37,7 +47,7 @@ func whole[N number](dst *N, low, high int64) kind {
 func units(dst *time.Duration, unit time.Duration, name string, low, high int64) kind {
 	var n int64
 	k := whole(&n, low, high)
-	return kind{fmt.Sprintf("whole %s from %d to %d", name, low, high), func(text string) string {
+	return kind{allowed: fmt.Sprintf("whole %s from %d to %d", name, low, high), set: func(text string) string {
 		rejected := k.set(text)
 		*dst = time.Duration(n) * unit
 		return rejected
@@ -50,7 +60,7 @@ func duration(dst *time.Duration, low, high time.Duration, zeroIsOff bool) kind 
 	if zeroIsOff {
 		allowed += ", or 0 for off"
 	}
-	return kind{allowed, func(text string) string {
+	return kind{allowed: allowed, set: func(text string) string {
 		d, err := time.ParseDuration(text)
 		if err != nil || (d < low || d > high) && (d != 0 || !zeroIsOff) {
 			return text
@@ -83,7 +93,7 @@ func size(dst *int64, low, high int64, zeroIsOff bool) kind {
 	if zeroIsOff {
 		allowed += ", or 0 for off"
 	}
-	return kind{allowed, func(text string) string {
+	return kind{allowed: allowed, set: func(text string) string {
 		digits, unit := text, int64(1)
 		for _, u := range binaryUnits {
 			if rest, ok := strings.CutSuffix(text, u.suffix); ok {
@@ -114,7 +124,7 @@ func bytesText(n int64) string {
 // mebibytes takes a plain number of MiB, the way Lambda gives a function's memory.
 func mebibytes(dst *int64, low, high int64) kind {
 	k := whole(dst, low, high)
-	return kind{k.allowed + ", in MiB", func(text string) string {
+	return kind{allowed: k.allowed + ", in MiB", set: func(text string) string {
 		rejected := k.set(text)
 		*dst <<= 20
 		return rejected
@@ -124,7 +134,7 @@ func mebibytes(dst *int64, low, high int64) kind {
 // boolean takes true or false; invert stores the opposite, for a variable that
 // turns something off.
 func boolean(dst *bool, invert bool) kind {
-	return kind{"true or false", func(text string) string {
+	return kind{allowed: "true or false", set: func(text string) string {
 		switch strings.ToLower(text) {
 		case "true", "1":
 			*dst = !invert
@@ -143,7 +153,7 @@ func choice[T ~string](dst *T, words ...T) kind {
 	for i, w := range words {
 		texts[i] = string(w)
 	}
-	return kind{oneOf(texts), func(text string) string {
+	return kind{allowed: oneOf(texts), set: func(text string) string {
 		for _, w := range words {
 			if strings.EqualFold(text, string(w)) {
 				*dst = w
@@ -163,7 +173,7 @@ func oneOf(words []string) string {
 func level(dst *slog.Level) kind {
 	var name string
 	k := choice(&name, "debug", "info", "warn", "error")
-	return kind{k.allowed, func(text string) string {
+	return kind{allowed: k.allowed, set: func(text string) string {
 		if rejected := k.set(text); rejected != "" {
 			return rejected
 		}
@@ -182,7 +192,7 @@ func pattern(dst *string, what, also string, low, high int) kind {
 		length = fmt.Sprintf("%d to %d", low, high)
 	}
 	allowed := fmt.Sprintf("%s of %s letters, digits or %s", what, length, strings.Join(strings.Split(also, ""), " "))
-	return kind{allowed, func(text string) string {
+	return kind{allowed: allowed, set: func(text string) string {
 		if len(text) < low || len(text) > high {
 			return text
 		}
@@ -215,7 +225,7 @@ func notAlphanumeric(r rune) bool {
 
 // secret takes a key of at least low bytes.
 func secret(dst *Secret, low, high int) kind {
-	return kind{fmt.Sprintf("a key of %d to %d bytes", low, high), func(text string) string {
+	return kind{allowed: fmt.Sprintf("a key of %d to %d bytes", low, high), set: func(text string) string {
 		if len(text) < low || len(text) > high {
 			return redacted
 		}
@@ -226,7 +236,7 @@ func secret(dst *Secret, low, high int) kind {
 
 // path takes the name of a folder.
 func path(dst *string) kind {
-	return kind{"the path of a folder, at most 4096 bytes", func(text string) string {
+	return kind{allowed: "the path of a folder, at most 4096 bytes", set: func(text string) string {
 		if len(text) > 4096 || strings.ContainsRune(text, 0) {
 			return text
 		}
@@ -237,33 +247,54 @@ func path(dst *string) kind {
 
 // list takes up to limit entries of one kind, separated by commas. Blanks
 // around an entry, empty entries and repetitions are dropped. The element's
-// kind stores into *element.
+// kind stores into *element. All entries are looked at, so that an operator with
+// several wrong ones need not start the program once for each.
 func list(dst *[]string, low, limit int, element *string, one kind) kind {
 	allowed := fmt.Sprintf("%d to %d entries separated by commas, each %s", low, limit, one.allowed)
 	if low == 0 {
 		allowed = fmt.Sprintf("up to %d entries separated by commas, each %s", limit, one.allowed)
 	}
-	return kind{allowed, func(text string) string {
-		var entries []string
+	return kind{allowed: allowed, list: true, set: func(text string) string {
+		var entries, rejected []string
 		seen := make(map[string]bool)
+		more := 0
+		// A password may hold commas: behind an entry of which something is hidden, what
+		// is wrong may be the rest of that.
+		hidden := false
 		for part := range strings.SplitSeq(text, ",") {
 			if part = strings.TrimSpace(part); part == "" {
 				continue
 			}
-			if rejected := one.set(part); rejected != "" {
-				return rejected
+			if wrong := one.set(part); wrong != "" {
+				if hidden {
+					wrong = redacted
+				}
+				hidden = hidden || strings.Contains(wrong, redacted)
+				if len(rejected) == shownEntries {
+					more++
+				} else {
+					rejected = append(rejected, wrong)
+				}
+				continue
 			}
 			if seen[*element] {
 				continue
 			}
 			if len(entries) == limit {
-				return fmt.Sprintf("more than %d entries", limit)
+				rejected = append(rejected, fmt.Sprintf("more than %d entries", limit))
+				break
 			}
 			seen[*element] = true
 			entries = append(entries, *element)
 		}
+		if more > 0 {
+			rejected = append(rejected, fmt.Sprintf("%d more entries like these", more))
+		}
+		if len(rejected) > 0 {
+			return strings.Join(rejected, between)
+		}
 		if len(entries) < low {
-			return text
+			return fmt.Sprintf("%d entries", len(entries))
 		}
 		*dst = entries
 		return ""
@@ -274,7 +305,7 @@ func list(dst *[]string, low, limit int, element *string, one kind) kind {
 func ports(dst *[]int, limit int) kind {
 	var entry string
 	var texts []string
-	k := list(&texts, 1, limit, &entry, kind{"a port number from 1 to 65535", func(text string) string {
+	k := list(&texts, 1, limit, &entry, kind{allowed: "a port number from 1 to 65535", set: func(text string) string {
 		n, err := strconv.ParseUint(text, 10, 16)
 		if err != nil || n == 0 {
 			return text
@@ -282,7 +313,7 @@ func ports(dst *[]int, limit int) kind {
 		entry = strconv.FormatUint(n, 10) // 080 is 80
 		return ""
 	}})
-	return kind{k.allowed, func(text string) string {
+	return kind{allowed: k.allowed, list: true, set: func(text string) string {
 		if rejected := k.set(text); rejected != "" {
 			return rejected
 		}
@@ -296,7 +327,7 @@ func ports(dst *[]int, limit int) kind {
 
 // orWord accepts one word in place of everything that the kind accepts.
 func orWord(word, meaning string, flag *bool, k kind) kind {
-	return kind{k.allowed + "; or the single word " + word + " " + meaning, func(text string) string {
+	return kind{allowed: k.allowed + "; or the single word " + word + " " + meaning, list: k.list, set: func(text string) string {
 		if *flag = strings.EqualFold(text, word); *flag {
 			return ""
 		}

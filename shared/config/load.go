@@ -29,7 +29,13 @@ func Load(lookup Lookup, needed ...string) (Config, error) {
 			if v.secret {
 				rejected = redacted
 			}
-			faults = append(faults, Fault{Variable: name, Value: clip(rejected), Allowed: k.allowed})
+			values := []string{rejected}
+			if k.list {
+				values = strings.Split(rejected, between)
+			}
+			for _, value := range values {
+				faults = append(faults, Fault{Variable: name, Value: clip(value), Allowed: k.allowed})
+			}
 		}
 	}
 	faults = append(faults, c.relate(given, faults)...)

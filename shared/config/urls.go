@@ -12,7 +12,7 @@ import (
 // query or fragment. A slash at its end is dropped.
 func link(dst *string, schemes ...string) kind {
 	allowed := fmt.Sprintf("an %s URL of at most 2048 bytes without credentials, query or fragment", oneOf(schemes))
-	return kind{allowed, func(text string) string {
+	return kind{allowed: allowed, set: func(text string) string {
 		u, err := url.Parse(text)
 		if err != nil || len(text) > 2048 || strings.ContainsAny(text, "?#") || u.User != nil ||
 			u.Hostname() == "" || !validHost(u.Hostname()) || !validPort(u.Port(), true) {
@@ -68,7 +68,7 @@ func scrub(text string) string {
 
 // address takes host:port, portOnly a port of this machine's loopback.
 func address(dst *string) kind {
-	return kind{"host:port with a port from 0 (any free one) to 65535", func(text string) string {
+	return kind{allowed: "host:port with a port from 0 (any free one) to 65535", set: func(text string) string {
 		host, port, err := net.SplitHostPort(text)
 		if err != nil || !validPort(port, false) || !validHost(host) {
 			return text
@@ -79,7 +79,7 @@ func address(dst *string) kind {
 }
 
 func portOnly(dst *string) kind {
-	return kind{"a port number from 0 (any free one) to 65535", func(text string) string {
+	return kind{allowed: "a port number from 0 (any free one) to 65535", set: func(text string) string {
 		if !validPort(text, false) {
 			return text
 		}
