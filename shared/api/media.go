@@ -64,7 +64,11 @@ func (s *server) mediaFetch(ctx context.Context, r *http.Request) (answer, error
 
 // mediaJob serves GET /api/media/jobs/{id}.
 func (s *server) mediaJob(ctx context.Context, r *http.Request) (answer, error) {
-	job, err := s.opt.Media.Job(ctx, s.opt.Auth.Viewer(r), r.PathValue("id"))
+	v := s.opt.Auth.Viewer(r)
+	if library.OwnerOf(v) == "" { // whatever the id: whose token has run out must not take the job for lost
+		return answer{}, errs.E(errs.Unauthorized, "send a valid token: a job is told to its owner only", nil)
+	}
+	job, err := s.opt.Media.Job(ctx, v, r.PathValue("id"))
 	if errors.Is(err, library.ErrNotFound) {
 		return answer{}, errs.E(errs.NotFound, "there is no such job: it never was, it has expired, or it is not yours", err)
 	}

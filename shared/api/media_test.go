@@ -192,9 +192,9 @@ func TestMediaOthers(t *testing.T) {
 		}
 	}
 	job := s.must(202, "ann", "POST", "/api/media/fetch", `{"url":"`+s.source+`/y"}`)["jobId"].(string)
-	for _, who := range []string{"", "bob", "forged"} {
+	for who, status := range map[string]int{"": 401, "bob": 404, "forged": 401} {
 		foreign, nothing := s.send(who, "GET", "/api/media/jobs/"+job, ""), s.send(who, "GET", "/api/media/jobs/"+noID, "")
-		if foreign.Code != 404 || foreign.Body.String() != nothing.Body.String() {
+		if foreign.Code != status || foreign.Body.String() != nothing.Body.String() {
 			t.Errorf("the job to %q: %d %s, of nothing %s", who, foreign.Code, foreign.Body, nothing.Body)
 		}
 	}
