@@ -602,3 +602,28 @@ func TestToolInterrupted(t *testing.T) {
 	eventually(t, "end of the task", func() bool { return strings.Contains(p.log(), `"msg":"task failed"`) })
 	p.stop(t)
 }
+
+// TestToolsWithoutFolder: with another DATA_DIR than the node's, every task would succeed
+// on a folder that is empty because the task has just made it.
+func TestToolsWithoutFolder(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "mistyped")
+	archive := filepath.Join(t.TempDir(), "node.tar")
+	for _, args := range [][]string{
+		{"stats"}, {"cleanup"}, {"export"}, {"verify"}, {"remap", "recipe"}, {"rescan", "1600000", "1600001"}, {"retry"}, {"rejected", "list"},
+		{"delete", "did:arweave:lKwnoAP6729C2XuxgAC3AodrB4KvoLVjiSNV0DiWxFE"}, {"media-repair"}, {"backup", archive}, {"backup", "-"},
+	} {
+		r := runTool(t, dir, nil, nil, args...)
+		if r.code != exitAbsent || r.out != "" || !strings.Contains(r.err, "DATA_DIR") || !strings.Contains(r.err, dir) {
+			t.Errorf("%v: %+v", args, r)
+		}
+	}
+	if r := runTool(t, dir, map[string]string{"JWT_SECRET": toolKey}, nil, "token"); r.code != 0 || strings.Count(r.out, ".") != 2 {
+		t.Errorf("token: %+v", r)
+	}
+	for _, path := range []string{dir, archive, archive + ".part"} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s was left behind: %v", path, err)
+		}
+	}
+}

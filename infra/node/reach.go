@@ -187,9 +187,11 @@ func (r reach) here(ctx context.Context, q maintenance.Request, tell func(json.R
 	if q.Task == maintenance.TaskMonitor || q.Task == maintenance.TaskDiagnose {
 		return nil, fmt.Errorf("%w: start one; %s shows its memory", errNoNode, q.Task)
 	}
-	n, err := r.open(ctx)
-	if err != nil {
-		return nil, err
+	n := r.closed()
+	if (maintenance.Needs{Secret: true}) != q.Needs() { // all but a token need what is in the folder
+		if n, err = r.open(ctx); err != nil {
+			return nil, err
+		}
 	}
 	defer func() { err = errors.Join(err, n.close()) }()
 	done, err := n.operate(ctx, q, func(v any) error {
@@ -205,9 +207,32 @@ func (r reach) here(ctx context.Context, q maintenance.Request, tell func(json.R
 	return encodeLine(done)
 }
 
+// exists refuses a folder in which no node has ever run. Opening it would make an empty
+// one, so that a backup with another DATA_DIR than the node's would succeed, of nothing.
+func (r reach) exists() error {
+	dir, err := dataFolder(r.config)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, formatFile)); errors.Is(err, os.ErrNotExist) {
+		return errs.E(errs.NotFound, fmt.Sprintf("no node has ever run in %s: set DATA_DIR and ARWEAVE_GATEWAYS as they are for the node", dir), nil)
+	}
+	return nil // what else is wrong is told by who opens it
+}
+
+// closed is a node whose data folder has not been opened.
+func (r reach) closed() *node {
+	n := newNode(r.config, &logDisplay{out: slog.New(fromWarn{r.log.Handler()})})
+	n.media = new(shelf) // an empty one
+	return n
+}
+
 // open opens the data folder without serving or indexing anything.
 func (r reach) open(ctx context.Context) (*node, error) {
-	n := newNode(r.config, &logDisplay{out: slog.New(fromWarn{r.log.Handler()})})
+	if err := r.exists(); err != nil {
+		return nil, err
+	}
+	n := r.closed()
 	_, err := n.openState()
 	if err == nil {
 		err = n.openRest(ctx)
