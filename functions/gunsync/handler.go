@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"oipnode/shared/assembly"
 	"oipnode/shared/function"
@@ -125,11 +126,12 @@ func (s *syncer) pass(ctx context.Context, stores function.Stores) (outcome, err
 	if err != nil {
 		return outcome{}, function.Failed(ctx, s.parts.Log, "prepare the sync", err)
 	}
+	begun := time.Now()
 	r, err := sync.Run(ctx)
 	if errors.Is(err, gun.ErrBusy) {
 		return s.skip(ctx, skippedBusy), nil
 	}
-	r.Measure(s.parts.Metrics)
+	r.Measure(s.parts.Metrics, time.Since(begun), err)
 	switch {
 	case err != nil && r.Error != "":
 		return outcome{}, fmt.Errorf("the pass ended early: %s", r.Error)

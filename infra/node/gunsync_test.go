@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"oipnode/shared/config"
 	"oipnode/shared/gun"
+	"oipnode/shared/metrics/prom"
 )
 
 // syncScript is a sync whose cycles do what a test says, the last thing for ever.
@@ -90,5 +93,33 @@ func TestSyncIsOptional(t *testing.T) {
 	n.config.Gun = config.Gun{Enabled: true, RelayURL: "nonsense"}
 	if _, err := n.newSyncLoop(); !errors.Is(err, gun.ErrURL) {
 		t.Errorf("a wrong URL: %v", err)
+	}
+}
+
+// TestSyncFailuresAreCounted: a cycle that could not even take its lease, or not keep its
+// status, leaves no error in its report. It has failed all the same.
+func TestSyncFailuresAreCounted(t *testing.T) {
+	for _, c := range []struct {
+		run    func() (gun.Report, error)
+		errors string
+		cycles string
+	}{
+		{syncDone(gun.Counts{}, true, nil), "0", "1"},
+		{syncDone(gun.Counts{Errors: 2}, true, nil), "2", "1"},
+		{syncDone(gun.Counts{}, false, errors.New("take the lease: no space left on device")), "1", "1"},
+		{func() (gun.Report, error) {
+			return gun.Report{Counts: gun.Counts{Errors: 2}, Error: "peers: the store failed"}, errors.New("the store failed")
+		}, "3", "1"},
+		{syncDone(gun.Counts{}, false, gun.ErrBusy), "0", "0"},
+	} {
+		recorder := prom.New()
+		_, _ = countedSync{&syncScript{cycles: []func() (gun.Report, error){c.run}}, recorder}.Run(t.Context())
+		page := httptest.NewRecorder()
+		recorder.Page(func(*http.Request) {}).ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		for _, want := range []string{"\noipnode_gun_errors_total " + c.errors + "\n", "\noipnode_gun_cycle_duration_seconds_count " + c.cycles + "\n"} {
+			if !strings.Contains(page.Body.String(), want) {
+				t.Errorf("%+v: no line %q", c, want)
+			}
+		}
 	}
 }

@@ -77,9 +77,10 @@ type countedSync struct {
 }
 
 func (c countedSync) Run(ctx context.Context) (gun.Report, error) {
+	begun := time.Now()
 	r, err := c.syncer.Run(ctx)
 	if !errors.Is(err, gun.ErrBusy) && ctx.Err() == nil {
-		r.Measure(c.metrics)
+		r.Measure(c.metrics, time.Since(begun), err)
 	}
 	return r, err
 }

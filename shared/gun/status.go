@@ -119,14 +119,15 @@ type Report struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Measure records what a cycle did.
-func (r Report) Measure(m metrics.Recorder) {
-	m.Observe(metrics.GunCycleDuration, r.Duration)
+// Measure records what a cycle did, how long it took, and how it ended: a cycle that
+// could not take its lease, or not keep its status, has no error in its report.
+func (r Report) Measure(m metrics.Recorder, took time.Duration, err error) {
+	m.Observe(metrics.GunCycleDuration, took)
 	m.Add(metrics.GunRecordsIndexed, int64(r.Counts.Indexed))
 	m.Add(metrics.GunRecordsRejected, int64(r.Counts.Rejected))
 	m.Add(metrics.GunRecordsDeleted, int64(r.Counts.Deleted))
 	m.Add(metrics.GunErrors, int64(r.Counts.Errors))
-	if r.Error != "" {
+	if err != nil {
 		m.Add(metrics.GunErrors, 1)
 	}
 }
