@@ -54,6 +54,11 @@ func TestHealthCheck(t *testing.T) {
 	check(p.url, true, "stores OK, memory ok at ")
 	p.stop(t)
 	check(p.url, false, "")
+	// A node whose gateway is not there.
+	p = startNode(t, t.TempDir(), map[string]string{"ARWEAVE_GATEWAYS": "http://127.0.0.1:1"})
+	p.until(t, "failing", func(h health) bool { return h.Status == "failing" })
+	check(p.url, false, "index failing")
+	p.stop(t)
 	// A limit that the node has nearly used up.
 	p = startNode(t, t.TempDir(), map[string]string{"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "64", "MEMORY_WARNING_THRESHOLD": "1"})
 	check(p.url, false, "memory warning at ")

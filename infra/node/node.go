@@ -202,7 +202,7 @@ func (n *node) run(ctx context.Context) error {
 	handler := api.New(api.Options{
 		Records: n.records, State: n.state, Auth: auth, Voice: n.voice, Media: n.media.library, Version: assembly.Version,
 		GunSync: n.gunSync(syncs), Relay: proxy, Operations: c.HTTP.Operations, Origins: c.HTTP.Origins,
-		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, Console: console(),
+		StartHeight: c.Chain.StartHeight, CycleInterval: c.Index.Interval, RefreshCycles: c.Index.RefreshCycles, Console: console(),
 		CacheBytes: c.Index.CacheBytes, CacheLife: c.Index.CacheTTL,
 		Metrics: n.metrics, Memory: n.memory, Prometheus: n.metrics.Page(n.measure), Log: n.display.access(),
 	})

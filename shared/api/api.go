@@ -58,6 +58,9 @@ type Options struct {
 	Version string
 	// StartHeight is the first block that the node indexes.
 	StartHeight int64
+	// CycleInterval is the pause between two index cycles, by which the page of the
+	// pipeline sees that none ends any more; 0 leaves that to whoever starts them.
+	CycleInterval time.Duration
 	// RefreshCycles is how many cycles lie between two refreshes of the shared
 	// summary; 0 when there are none.
 	RefreshCycles int

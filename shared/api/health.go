@@ -131,7 +131,7 @@ func rejectedKind(dst *string) kind {
 type keepdbAnswer struct {
 	Service string `json:"service"`
 	// Status is starting before the first cycle has ended, failing when the last
-	// one ended with an error, and OK otherwise.
+	// one ended with an error or none has ended for long (overdue), and OK otherwise.
 	Status string `json:"status" enum:"starting,OK,failing"`
 	lagInfo
 	CheckpointAt *time.Time `json:"checkpointAt"`
@@ -180,7 +180,7 @@ func (s *server) keepdb(ctx context.Context, r *http.Request) (answer, error) {
 		Cycles: h.Status.Cycles, LastGood: utc(h.Status.LastGood), Ledger: h.Ledger, Rescan: h.Rescan, Rejected: []indexer.Rejection{}}
 	if h.Status.Cycles > 0 {
 		last := h.Status.Last
-		if a.Status = statusOK; last.Error != "" {
+		if a.Status = statusOK; last.Error != "" || s.overdue(h) {
 			a.Status, last.Error = "failing", firstLine(last.Error)
 		}
 		a.LastCycle = &last
@@ -210,6 +210,20 @@ func (s *server) keepdb(ctx context.Context, r *http.Request) (answer, error) {
 	}
 	a.Gateways, a.BackoffUntil = s.backoffs(h)
 	return reply(http.StatusOK, a)
+}
+
+// cycleGrace is how much later than its time a cycle may end before that is a fault.
+const cycleGrace = 5 * time.Minute
+
+// overdue reports whether cycles have ceased: none runs, and three could have ended since
+// the last. A cycle that cannot write its status, as on a full disk, leaves no other
+// trace there.
+func (s *server) overdue(h indexer.Health) bool {
+	if s.opt.CycleInterval <= 0 || h.Running {
+		return false
+	}
+	took, _ := time.ParseDuration(h.Status.Last.Duration) // a report wrote it
+	return s.opt.Now().Sub(h.Status.Last.Started.Add(took)) > 3*s.opt.CycleInterval+cycleGrace
 }
 
 // backoffs lists the gateways, and when the first may be asked if none may now.

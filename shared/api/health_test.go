@@ -186,6 +186,37 @@ func TestKeepdb(t *testing.T) {
 	}
 }
 
+// TestKeepdbOverdue: cycles that end without being able to say so, as on a full disk, or
+// that nobody starts any more, are seen by the time of the last one.
+func TestKeepdbOverdue(t *testing.T) {
+	now := noon
+	w := newWorld(t, func(o *Options) {
+		o.CycleInterval, o.Now = 10*time.Minute, func() time.Time { return now }
+	})
+	now = noon.Add(time.Hour)
+	w.expect(w.ok("", "/api/health/keepdb"), "status", `"starting"`)
+	now = noon
+	indexed(w)
+	status := func(after time.Duration, want string) {
+		t.Helper()
+		now = noon.Add(after)
+		page := w.ok("", "/api/health/keepdb")
+		w.expect(page, "status", want)
+		w.expect(page["lastCycle"].(object), "error", "null")
+	}
+	status(35*time.Minute, `"OK"`)
+	status(35*time.Minute+time.Second, `"failing"`)
+	lease, err := state.Acquire(t.Context(), w.opt.State, "keepdb", "one that takes long", time.Hour, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status(50*time.Minute, `"OK"`)
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	status(50*time.Minute, `"failing"`)
+}
+
 func TestPercent(t *testing.T) {
 	for _, c := range []struct {
 		start, checkpoint, tip int64

@@ -151,6 +151,8 @@ func (c *cycle) status(ctx context.Context, r Report) ([]state.Op, error) {
 // Health is what the pipeline's page shows, read from the state store alone, so
 // that any process can serve it.
 type Health struct {
+	// Running is set while some process has the lease.
+	Running    bool
 	Checkpoint Checkpoint
 	Status     Status
 	// Ledger counts the entries by state: waiting:creator, waiting:template,
@@ -185,11 +187,16 @@ func ReadStatus(ctx context.Context, s state.Store) (checkpoint Checkpoint, stat
 func ReadHealth(ctx context.Context, s state.Store) (Health, error) {
 	h := Health{Ledger: make(map[string]int64)}
 	into := map[state.Key]any{keyCheckpoint: &h.Checkpoint, keyStatus: &h.Status, keyGateways: &h.Gateways, keyRescan: &h.Rescan}
-	items, err := s.Get(ctx, slices.Collect(maps.Keys(into))...)
+	lease := state.Key{Space: state.LeaseSpace, ID: leaseName}
+	items, err := s.Get(ctx, append(slices.Collect(maps.Keys(into)), lease)...)
 	if err != nil {
 		return h, err
 	}
 	for _, item := range items {
+		if item.Key == lease {
+			h.Running = true
+			continue
+		}
 		if _, err := decode(item, true, into[item.Key]); err != nil {
 			return h, err
 		}
