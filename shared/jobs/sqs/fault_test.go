@@ -46,10 +46,11 @@ func each(t *testing.T, test func(t *testing.T, operation string, call call)) {
 	}
 }
 
-// job sends a job and receives it.
-func (p *proxy) job(t *testing.T, q *sqs.Queue) jobs.Job {
+// job sends a job and receives it, past the proxy and with patience.
+func (p *proxy) job(t *testing.T) jobs.Job {
 	t.Helper()
 	p.set(nil)
+	q := openQueue(t, sqs.Options{Client: p.direct, URL: p.url, DeadURL: p.deadURL})
 	if _, err := q.Send(t.Context(), []byte("body"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestPassing(t *testing.T) {
 			if m.status == 200 && operation == "ChangeMessageVisibility" {
 				continue // its answer has nothing to read
 			}
-			j := p.job(t, q)
+			j := p.job(t)
 			p.first(2, operation, m)
 			if err := call(t.Context(), q, j); err != nil {
 				t.Errorf("%+v: %v", m, err)
@@ -91,13 +92,19 @@ func TestPassing(t *testing.T) {
 	})
 }
 
-// TestPatienceEnds: the queue answers nothing useful for ever.
+// TestPatienceEnds: the queue answers nothing useful for ever, or nothing at all. Only to
+// the latter a request is given up soon: a busy machine takes its time for an answer.
 func TestPatienceEnds(t *testing.T) {
 	each(t, func(t *testing.T, operation string, call call) {
 		p, q := newProxy(t, briefly())
-		j := p.job(t, q)
-		for _, m := range []misbehaviour{code(400, "ThrottlingException"), code(500, "InternalFailure"), {cut: true}, {hold: true}, {status: 503, body: "<html>"}} {
+		silent := p.open(t, sqs.Options{Patience: patience, Attempt: patience / 2})
+		j := p.job(t)
+		for _, m := range []misbehaviour{code(400, "ThrottlingException"), code(500, "InternalFailure"), {cut: true}, {status: 503, body: "<html>"}, {hold: true}} {
 			p.always(m)
+			if m.hold {
+				q = silent
+			}
+			begun := time.Now()
 			err := call(t.Context(), q, j)
 			if !errors.Is(err, jobs.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), operation) {
 				t.Errorf("%s with %+v: %v", operation, m, err)
@@ -105,7 +112,8 @@ func TestPatienceEnds(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), "SECRET") {
 				t.Errorf("%s: %v", operation, err)
 			}
-			if n := len(p.operations()); n < 2 {
+			// A pause takes less than the last quarter of the patience.
+			if n := len(p.operations()); n < 2 && time.Since(begun) < patience*3/4 {
 				t.Errorf("%s with %+v: %d requests", operation, m, n)
 			}
 		}
@@ -116,7 +124,7 @@ func TestPatienceEnds(t *testing.T) {
 // means, without what AWS writes about credentials.
 func TestFinal(t *testing.T) {
 	p, q := newProxy(t, sqs.Options{})
-	j := p.job(t, q)
+	j := p.job(t)
 	for operation, call := range calls {
 		for _, c := range []struct {
 			m    misbehaviour
@@ -150,8 +158,8 @@ func TestFinal(t *testing.T) {
 
 // TestNoQueue: the engine itself says that there is none.
 func TestNoQueue(t *testing.T) {
-	p, q := newProxy(t, sqs.Options{})
-	j := p.job(t, q)
+	p, _ := newProxy(t, sqs.Options{})
+	j := p.job(t)
 	none := openQueue(t, sqs.Options{Client: p.direct, URL: p.url + "-none", DeadURL: p.deadURL + "-none"})
 	for operation, call := range calls {
 		if err := call(t.Context(), none, j); !errors.Is(err, sqs.ErrQueue) {
@@ -173,7 +181,7 @@ func TestNoQueue(t *testing.T) {
 // TestExtendLost: each of the ways to say that a job is somebody else's.
 func TestExtendLost(t *testing.T) {
 	p, q := newProxy(t, sqs.Options{})
-	j := p.job(t, q)
+	j := p.job(t)
 	for _, name := range []string{"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "InvalidParameterValueException"} {
 		p.always(code(400, name))
 		if err := q.Extend(t.Context(), j.Receipt, time.Minute); !errors.Is(err, jobs.ErrReceipt) || len(p.operations()) != 1 {
@@ -184,8 +192,8 @@ func TestExtendLost(t *testing.T) {
 
 // TestAckEntries: SQS answers for each receipt by itself.
 func TestAckEntries(t *testing.T) {
-	p, q := newProxy(t, briefly())
-	receipts := []string{p.job(t, q).Receipt, p.job(t, q).Receipt, p.job(t, q).Receipt}
+	p, q := newProxy(t, sqs.Options{})
+	receipts := []string{p.job(t).Receipt, p.job(t).Receipt, p.job(t).Receipt}
 	entry := func(id, name string, fault bool) misbehaviour {
 		return misbehaviour{status: 200, body: fmt.Sprintf(`{"Successful":[],"Failed":[{"Id":%q,"Code":%q,"SenderFault":%v,"Message":"SECRET"}]}`, id, name, fault)}
 	}
@@ -198,7 +206,7 @@ func TestAckEntries(t *testing.T) {
 	}
 	p.always(entry("1", "InternalError", false))
 	var failed *jobs.AckError
-	err := q.Ack(t.Context(), receipts...)
+	err := p.open(t, briefly()).Ack(t.Context(), receipts...)
 	if !errors.As(err, &failed) || len(failed.Failed) != 3 || !errors.Is(err, jobs.ErrUnavailable) {
 		t.Errorf("an entry that fails for ever: %v", err)
 	}
@@ -223,7 +231,7 @@ func TestAckChunks(t *testing.T) {
 	p, q := newProxy(t, sqs.Options{})
 	var receipts []string
 	for range maxEntries + 2 {
-		receipts = append(receipts, p.job(t, q).Receipt)
+		receipts = append(receipts, p.job(t).Receipt)
 	}
 	p.first(1, "", code(403, "AccessDenied"))
 	err := q.Ack(t.Context(), receipts...)
@@ -258,7 +266,7 @@ func wantStats(t *testing.T, q *sqs.Queue, want jobs.Stats) {
 // back, and is lost at no moment.
 func TestBuryHalf(t *testing.T) {
 	p, q := newProxy(t, briefly())
-	j := p.job(t, q)
+	j := p.job(t)
 	p.set(func(_ int, operation string) *misbehaviour {
 		if operation == "DeleteMessageBatch" {
 			return &misbehaviour{status: 503}
@@ -281,7 +289,7 @@ func TestBuryHalf(t *testing.T) {
 // TestSpoiled: a body that changed on its way is not taken for the job's.
 func TestSpoiled(t *testing.T) {
 	p, q := newProxy(t, sqs.Options{})
-	j := p.job(t, q)
+	j := p.job(t)
 	if err := q.Extend(t.Context(), j.Receipt, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +315,7 @@ func TestStatsNonsense(t *testing.T) {
 // TestWaitIsNoFault: a request that waits for jobs longer than an attempt may take is
 // not given up.
 func TestWaitIsNoFault(t *testing.T) {
-	p, q := newProxy(t, briefly())
+	p, q := newProxy(t, sqs.Options{Attempt: 900 * time.Millisecond})
 	if batch, err := q.Receive(t.Context(), 1, time.Second, time.Minute); err != nil || batch != nil || len(p.operations()) != 1 {
 		t.Errorf("received %+v, %v after %q", batch, err, p.operations())
 	}
@@ -317,7 +325,7 @@ func TestWaitIsNoFault(t *testing.T) {
 // request nor between two.
 func TestEndedWhileWaiting(t *testing.T) {
 	p, q := newProxy(t, sqs.Options{Patience: time.Hour, Attempt: time.Hour})
-	j := p.job(t, q)
+	j := p.job(t)
 	for _, m := range []misbehaviour{code(400, "ThrottlingException"), {hold: true}} {
 		for operation, call := range calls {
 			ctx, cancel := context.WithCancel(t.Context())

@@ -43,8 +43,8 @@ type proxy struct {
 	transport http.Transport
 	// url and deadURL are the queue's.
 	url, deadURL string
-	// direct is a client that goes past the proxy.
-	direct *awssqs.Client
+	// direct is a client that goes past the proxy, and through one that goes through it.
+	direct, through *awssqs.Client
 
 	mu   sync.Mutex
 	rule func(n int, operation string) *misbehaviour
@@ -61,9 +61,15 @@ func newProxy(t testing.TB, opts sqs.Options) (*proxy, *sqs.Queue) {
 		p.transport.CloseIdleConnections()
 	})
 	p.url, p.deadURL = newQueues(t, p.direct)
-	opts.URL, opts.DeadURL = p.url, p.deadURL
-	opts.Client = newClient(t, func(o *awssqs.Options) { o.BaseEndpoint = aws.String(server.URL) })
-	return p, openQueue(t, opts)
+	p.through = newClient(t, func(o *awssqs.Options) { o.BaseEndpoint = aws.String(server.URL) })
+	return p, p.open(t, opts)
+}
+
+// open opens the same queue once more.
+func (p *proxy) open(t testing.TB, opts sqs.Options) *sqs.Queue {
+	t.Helper()
+	opts.URL, opts.DeadURL, opts.Client = p.url, p.deadURL, p.through
+	return openQueue(t, opts)
 }
 
 // set gives the proxy a rule and forgets what was seen. The rule is asked with the
@@ -156,7 +162,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// briefly are options under which tests see the end of the patience.
-func briefly() sqs.Options {
-	return sqs.Options{Patience: 400 * time.Millisecond, Attempt: 200 * time.Millisecond}
-}
+// patience is short, so that a test sees its end.
+const patience = 400 * time.Millisecond
+
+// briefly are options with a short patience. How long one request may take is not among
+// them: the engine's answers must come also on a busy machine.
+func briefly() sqs.Options { return sqs.Options{Patience: patience} }

@@ -123,6 +123,12 @@ func TestUnavailable(t *testing.T) {
 	}
 	for fault, m := range map[string]misbehaviour{"503": {status: 503, code: "SlowDown"}, "cut": {cut: true}, "hold": {hold: true}} {
 		p.set(func(int, string) *misbehaviour { return &m })
+		s := s
+		if m.hold { // here alone a request is given up soon
+			opts := p.opts
+			opts.Attempt = patience / 2
+			s = openStore(t, opts)
+		}
 		for call, err := range map[string]error{
 			"Put":       last(s.Put(t.Context(), media.Upload{Name: name, Body: bytes.NewReader(small)})),
 			"Put large": last(s.Put(t.Context(), media.Upload{Name: name, Body: bytes.NewReader(large)})),
@@ -189,9 +195,14 @@ func TestRefused(t *testing.T) {
 // TestReadOn: a reader whose connection breaks goes on where it was.
 func TestReadOn(t *testing.T) {
 	for fault, m := range map[string]misbehaviour{"cut": {after: 3 << 20, cut: true}, "stall": {after: 3 << 20, hold: true}} {
-		p, s, _, _ := newProxy(t, s3.Options{Attempt: time.Second})
+		p, s, _, _ := newProxy(t, s3.Options{})
 		if _, err := s.Put(t.Context(), media.Upload{Name: name, Body: bytes.NewReader(large)}); err != nil {
 			t.Fatal(err)
+		}
+		if m.hold {
+			opts := p.opts
+			opts.Attempt = time.Second
+			s = openStore(t, opts)
 		}
 		for _, r := range []media.Range{{}, {Offset: 1000, Length: 11 << 20}} {
 			p.first(3, "GetObject", m)
@@ -203,7 +214,8 @@ func TestReadOn(t *testing.T) {
 			if err := errors.Join(err, reader.Close()); err != nil || !bytes.Equal(got, large[r.Offset:r.Offset+reader.Length]) {
 				t.Errorf("%s: %d bytes, %v", fault, len(got), err)
 			}
-			if n := count(p.operations(), "GetObject"); n != 4 {
+			// What a busy machine takes a second for is a stall too.
+			if n := count(p.operations(), "GetObject"); n < 4 || n > 4 && !m.hold {
 				t.Errorf("%s: %d requests", fault, n)
 			}
 		}
@@ -212,7 +224,7 @@ func TestReadOn(t *testing.T) {
 
 // TestReadOnChanged: the rest of another version is not the rest.
 func TestReadOnChanged(t *testing.T) {
-	p, s, _, _ := newProxy(t, s3.Options{Patience: 400 * time.Millisecond, Attempt: 5 * time.Second})
+	p, s, _, _ := newProxy(t, briefly())
 	for _, c := range []struct {
 		change func() error
 		want   error

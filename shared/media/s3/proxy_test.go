@@ -38,6 +38,7 @@ type misbehaviour struct {
 type proxy struct {
 	engine    string
 	transport http.Transport
+	opts      s3.Options
 
 	mu   sync.Mutex
 	rule func(n int, operation string) *misbehaviour
@@ -57,6 +58,7 @@ func newProxy(t testing.TB, opts s3.Options) (*proxy, *s3.Store, *awss3.Client, 
 	direct := newClient(t)
 	opts.Bucket = newBucket(t, direct)
 	opts.Client = newClient(t, func(o *awss3.Options) { o.BaseEndpoint = aws.String(server.URL) })
+	p.opts = opts
 	return p, openStore(t, opts), direct, opts.Bucket
 }
 
@@ -207,7 +209,9 @@ func count(operations []string, name string) int {
 	return strings.Count(" "+strings.Join(operations, "  ")+" ", " "+name+" ")
 }
 
-// briefly are options under which tests see the end of the patience.
-func briefly() s3.Options {
-	return s3.Options{Patience: 400 * time.Millisecond, Attempt: 200 * time.Millisecond}
-}
+// patience is short, so that a test sees its end.
+const patience = 400 * time.Millisecond
+
+// briefly are options with a short patience. How long one request may take is not among
+// them: the engine's answers must come also on a busy machine.
+func briefly() s3.Options { return s3.Options{Patience: patience} }

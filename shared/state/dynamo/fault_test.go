@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,26 +73,46 @@ func TestThrottled(t *testing.T) {
 	want(t, s, key("m"), "1", 1)
 }
 
-// TestPatienceEnds: the table answers nothing useful for ever.
+// TestPatienceEnds: the table answers nothing useful for ever. An answer has all the
+// time that a busy machine may take for it.
 func TestPatienceEnds(t *testing.T) {
 	p, s := newProxy(t, briefly())
 	for operation, call := range calls {
-		for _, m := range []misbehaviour{code("ThrottlingException"), {cut: true}, {hold: true}, code("InternalServerError"),
+		for _, m := range []misbehaviour{code("ThrottlingException"), {cut: true}, code("InternalServerError"),
 			{status: 503, body: "<html>"}, {status: 200, body: `{"Item":`}} {
 			p.set(func(int, string) *misbehaviour { return &m })
+			begun := time.Now()
 			err := call(t.Context(), s)
-			if !errors.Is(err, state.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), operation) {
-				t.Errorf("%s with %+v: %v", operation, m, err)
-			}
+			hasty := time.Since(begun) < patience/2 // a pause is shorter than the other half
+			p.wantUnavailable(err, operation, m)
 			// Only a write that may have been done is not tried a second time.
 			lost := m.body != code("ThrottlingException").body
-			if n := len(p.operations()); (n == 1) != (lost && isWrite(operation)) && !m.hold {
+			if n := len(p.operations()); lost && isWrite(operation) && n != 1 || !(lost && isWrite(operation)) && n == 1 && hasty {
 				t.Errorf("%s with %+v: %d requests", operation, m, n)
 			}
-			if strings.Contains(err.Error(), "SECRET") {
-				t.Errorf("%s: %v", operation, err)
-			}
 		}
+	}
+}
+
+// TestSilent: the table gives no answer at all, for as long as the patience lasts.
+func TestSilent(t *testing.T) {
+	p, s := newProxy(t, dynamo.Options{Patience: 1500 * time.Millisecond, Attempt: time.Second})
+	m := misbehaviour{hold: true}
+	p.set(func(int, string) *misbehaviour { return &m })
+	var all sync.WaitGroup
+	for operation, call := range calls {
+		all.Go(func() { p.wantUnavailable(call(t.Context(), s), operation, m) })
+	}
+	all.Wait()
+}
+
+// wantUnavailable checks the error of a call whose patience is over.
+func (p *proxy) wantUnavailable(err error, operation string, m misbehaviour) {
+	p.t.Helper()
+	if !errors.Is(err, state.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), operation) {
+		p.t.Errorf("%s with %+v: %v", operation, m, err)
+	} else if strings.Contains(err.Error(), "SECRET") {
+		p.t.Errorf("%s: %v", operation, err)
 	}
 }
 

@@ -209,7 +209,9 @@ func (l *logged) String() string {
 
 func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// briefly are options under which tests see the end of the patience.
-func briefly() dynamo.Options {
-	return dynamo.Options{Patience: 300 * time.Millisecond, Attempt: 150 * time.Millisecond}
-}
+// patience is short, so that a test sees its end.
+const patience = 300 * time.Millisecond
+
+// briefly are options with a short patience. How long one request may take is not among
+// them: the engine's answers must come also on a busy machine.
+func briefly() dynamo.Options { return dynamo.Options{Patience: patience} }
