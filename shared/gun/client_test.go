@@ -43,17 +43,28 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
-// client is a peer's client for a handler.
+// client is a peer's client for a handler, with more time than a busy machine needs.
 func client(t *testing.T, h http.HandlerFunc) *peer {
+	t.Helper()
+	return clientFor(t, 20*time.Second, h)
+}
+
+// briefly is the time of a client whose end a test waits for.
+const briefly = 700 * time.Millisecond
+
+// clientFor is a client whose requests have that much time.
+func clientFor(t *testing.T, timeout time.Duration, h http.HandlerFunc) *peer {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return clientOf(t, server.URL)
+	p := clientOf(t, server.URL)
+	p.opt.RequestTimeout = timeout
+	return p
 }
 
 func clientOf(t *testing.T, url string) *peer {
 	t.Helper()
-	s, err := New(Options{Peers: []string{url}, RequestTimeout: 300 * time.Millisecond, MaxSoulBytes: 64 << 10, MaxIndexBytes: 1 << 20,
+	s, err := New(Options{Peers: []string{url}, MaxSoulBytes: 64 << 10, MaxIndexBytes: 1 << 20,
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +119,11 @@ func TestGet(t *testing.T) {
 			<-r.Context().Done()
 		}, ErrUnavailable},
 	} {
-		_, err := client(t, c.h).get(t.Context(), "soul", 1000)
+		timeout := 20 * time.Second
+		if name == "never" || name == "begun and left" {
+			timeout = briefly
+		}
+		_, err := clientFor(t, timeout, c.h).get(t.Context(), "soul", 1000)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
@@ -135,7 +150,7 @@ func TestGet(t *testing.T) {
 
 // The time that is spent on the entries of an index is not the peer's.
 func TestIndexIsTakenSlowly(t *testing.T) {
-	p := client(t, func(w http.ResponseWriter, _ *http.Request) {
+	p := clientFor(t, briefly, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"data":{"a":1,"b":2`)
 		w.(http.Flusher).Flush()
 		_, _ = io.WriteString(w, strings.Repeat(" ", 200_000)+`,"c":3}}`) // more than any buffer has
@@ -151,10 +166,10 @@ func TestIndexIsTakenSlowly(t *testing.T) {
 
 // An index may take longer than a request, as long as bytes come, and is bounded.
 func TestIndexIsSlowAndBounded(t *testing.T) {
-	slow := client(t, func(w http.ResponseWriter, _ *http.Request) {
+	slow := clientFor(t, briefly, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"data":{`)
 		for i := range 8 {
-			time.Sleep(60 * time.Millisecond)
+			time.Sleep(briefly / 6)
 			_, _ = fmt.Fprintf(w, `"k%d":1,`, i)
 			w.(http.Flusher).Flush()
 		}

@@ -37,7 +37,7 @@ func newRig(t testing.TB, peers ...string) *rig {
 	r.rec, r.st = openStores(t, r.clock.Now)
 	r.opt = Options{
 		Records: r.rec, State: r.st, Peers: peers, Types: []string{"post"}, Private: true, Now: r.clock.Now, Holder: "rig",
-		RequestTimeout: 400 * time.Millisecond, CycleTime: 20 * time.Second, MaxSoulBytes: 64 << 10, MaxIndexBytes: 64 << 20,
+		RequestTimeout: 20 * time.Second, CycleTime: 5 * time.Minute, MaxSoulBytes: 64 << 10, MaxIndexBytes: 64 << 20,
 		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}
 	return r
@@ -272,7 +272,8 @@ func TestHostilePeers(t *testing.T) {
 		peers = append(peers, server.URL)
 	}
 	r := newRig(t, peers...)
-	r.opt.CycleTime, r.opt.MaxIndexBytes, r.opt.PeersAtOnce = 4*time.Second, 1<<20, 4
+	// The silent one is given up after a time that is enough for the good one.
+	r.opt.RequestTimeout, r.opt.CycleTime, r.opt.MaxIndexBytes, r.opt.PeersAtOnce = 1500*time.Millisecond, 20*time.Second, 1<<20, 4
 	report := r.run()
 	if _, ok := r.get(did); !ok || report.Counts.Indexed != 1 {
 		t.Errorf("the good peer's record is missing: %+v", report.Counts)
@@ -604,8 +605,6 @@ func TestThousandSoulsInLittleMemory(t *testing.T) {
 	}))
 	defer server.Close()
 	r := newRig(t, server.URL)
-	r.opt.RequestTimeout = 10 * time.Second
-	r.opt.CycleTime = 5 * time.Minute
 	var before, now runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -662,8 +661,6 @@ func TestIdleCycleIsCheap(t *testing.T) {
 	peer.Flood(guntest.Flood{Signer: signers[0], Type: "post", Count: souls, NodeID: "node-a", Unsigned: true})
 	r := newRig(t, peer.Socket())
 	r.opt.Types = []string{"post", "image", "recipe", "video"}
-	r.opt.CycleTime = 5 * time.Minute
-	r.opt.RequestTimeout = 10 * time.Second
 	if report := r.run(); report.Counts.Indexed != souls || !report.Complete {
 		t.Fatalf("%+v", report.Counts)
 	}

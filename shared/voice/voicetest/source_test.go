@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -61,11 +62,18 @@ func TestSourceEnds(t *testing.T) {
 	if err := s.Run(t.Context(), func(Message) error { return ErrStop }); err != nil || s.Connects != 1 {
 		t.Errorf("enough: %v", err)
 	}
-	refused.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	// Nobody listens: it goes on trying until its context ends, here with the third try.
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s = &Source{URL: refused.URL, Client: refused.Client(), Retry: time.Millisecond}
-	if err := s.Run(ctx, never); !errors.Is(err, context.DeadlineExceeded) || s.Connects < 2 {
+	tries := 0
+	nobody := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		if tries++; tries == 3 {
+			cancel()
+		}
+		return nil, errors.New("nobody listens")
+	}}
+	s = &Source{URL: refused.URL, Client: &http.Client{Transport: nobody}, Retry: time.Millisecond}
+	if err := s.Run(ctx, never); !errors.Is(err, context.Canceled) || s.Connects != 3 {
 		t.Errorf("no server: %v after %d connections", err, s.Connects)
 	}
 }
