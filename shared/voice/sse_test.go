@@ -22,9 +22,15 @@ import (
 	"oipnode/shared/voice/voicetest"
 )
 
-// serve opens streams over HTTP for everybody, at /ID. The server is as strict with its
-// times as a real one.
+// serve opens streams over HTTP for everybody, at /ID.
 func (w *world) serve(d *Dialogues) *httptest.Server {
+	w.Helper()
+	return w.serveWithin(d, time.Minute)
+}
+
+// serveWithin is serve by a server that gives that much time to a request, and to its
+// answer, as a real one does.
+func (w *world) serveWithin(d *Dialogues, timeout time.Duration) *httptest.Server {
 	w.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		after, err := ParseLastEventID(r.Header.Get("Last-Event-ID"))
@@ -39,7 +45,7 @@ func (w *world) serve(d *Dialogues) *httptest.Server {
 			http.Error(rw, err.Error(), http.StatusTeapot)
 		}
 	}))
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Config.ReadTimeout, server.Config.WriteTimeout = timeout, timeout
 	server.Start()
 	w.Cleanup(server.Close)
 	w.Cleanup(d.Close)
@@ -49,15 +55,15 @@ func (w *world) serve(d *Dialogues) *httptest.Server {
 // TestTrueStream: one connection, kept beyond the server's times, with a heartbeat, and
 // every event as soon as it is there.
 func TestTrueStream(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Heartbeat = 20 * time.Millisecond })
+	w := newWorld(t, func(o *Options) { o.Heartbeat = 40 * time.Millisecond })
 	s := w.start()
-	server := w.serve(w.Dialogues)
+	server := w.serveWithin(w.Dialogues, time.Second)
 	source := voicetest.Source{URL: server.URL + "/" + s.ID, Client: server.Client(), MaxRetry: time.Millisecond}
 	got, pings := "", 0
 	err := source.Run(t.Context(), func(m voicetest.Message) error {
 		switch {
 		case m.Event == "ping":
-			if pings++; pings%10 == 0 && pings <= 30 { // 200 ms of silence each time
+			if pings++; pings%10 == 0 && pings <= 30 { // 400 ms of silence each time
 				w.say(s.ID, fmt.Sprint(pings))
 			} else if pings == 40 {
 				if _, err := w.End(context.Background(), by(ann), s.ID); err != nil {
