@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -95,14 +96,14 @@ func TestNothingIsKept(t *testing.T) {
 
 // TestMakeOnce: those who ask for the same at a time wait for one; one who goes away
 // takes nobody along.
-func TestMakeOnce(t *testing.T) {
+func TestMakeOnce(t *testing.T) { synctest.Test(t, testMakeOnce) }
+
+func testMakeOnce(t *testing.T) {
 	c, _ := newCache(1 << 20)
 	var made atomic.Int64
-	begun, release := make(chan struct{}), make(chan struct{})
+	release := make(chan struct{})
 	slow := func(ctx context.Context) ([]byte, error) {
-		if made.Add(1) == 1 {
-			close(begun)
-		}
+		made.Add(1)
 		<-release
 		return []byte("v"), ctx.Err()
 	}
@@ -113,23 +114,20 @@ func TestMakeOnce(t *testing.T) {
 			t.Errorf("the one who left: %v", err)
 		}
 	})
-	<-begun
-	started := make(chan struct{}, 10)
+	synctest.Wait() // it is being made
 	for range 10 {
 		all.Go(func() {
-			started <- struct{}{}
 			if v, err := c.Make(t.Context(), "k", time.Minute, slow); err != nil || !bytes.Equal(v, []byte("v")) {
 				t.Errorf("%q, %v", v, err)
 			}
 		})
 	}
-	for range 10 {
-		<-started
-	}
+	synctest.Wait() // all have asked
 	leave()
+	synctest.Wait()
 	close(release)
 	all.Wait()
-	if n := made.Load(); n > 2 { // one who had not asked yet may have come too late for the first
+	if n := made.Load(); n != 1 {
 		t.Errorf("made %d times", n)
 	}
 	if _, err := c.Make(t.Context(), "slow", time.Millisecond, func(ctx context.Context) ([]byte, error) {

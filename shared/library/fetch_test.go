@@ -324,7 +324,7 @@ func TestProgress(t *testing.T) {
 // time is that of a function which must stop.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *library.Options) { o.Timeout, o.Reserve = time.Hour, 200*time.Millisecond })
+	w := newWorld(t, func(o *library.Options) { o.Timeout, o.Reserve = time.Hour, 3*time.Second })
 	url := w.source.put("/hangs", func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Length", "8")
 		_, _ = rw.Write([]byte("half"))
@@ -338,7 +338,7 @@ func TestTimeout(t *testing.T) {
 		j := w.want(ann, library.Wanted{URL: url})
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		if name == "the deadline" {
-			ctx, cancel = context.WithTimeout(t.Context(), 400*time.Millisecond)
+			ctx, cancel = context.WithTimeout(t.Context(), 4*time.Second)
 		}
 		err := l.Run(ctx, jobs.Job{Body: fmt.Appendf(nil, `{"job":%q,"item":0}`, j.ID), Attempt: library.MaxAttempts})
 		cancel()
