@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,7 +63,8 @@ func TestVoiceEventSource(t *testing.T) {
 			const count = 40
 			wrote := make(chan error, 1)
 			other := k.process()
-			go func() { wrote <- k.write(other, path, count) }()
+			var read atomic.Int64 // events that have arrived
+			go func() { wrote <- k.write(other, path, count, &read) }()
 			source := voicetest.Source{URL: server.URL + "/api/voice/open-stream?dialogueId=" + id + "&streamKey=" + key,
 				Client: server.Client(), MaxRetry: time.Millisecond}
 			next := 1
@@ -78,6 +80,7 @@ func TestVoiceEventSource(t *testing.T) {
 					return fmt.Errorf("got %q, want %q", m, want)
 				}
 				next++
+				read.Add(1)
 				return nil
 			})
 			if err != nil || next != count+2 {
@@ -97,8 +100,9 @@ func TestVoiceEventSource(t *testing.T) {
 	}
 }
 
-// write appends events to a dialogue of ann, with pauses here and there, and ends it.
-func (k *talk) write(h http.Handler, path string, count int) error {
+// write appends events to a dialogue of ann, with pauses here and there for its reader
+// to have them all, and ends it.
+func (k *talk) write(h http.Handler, path string, count int, read *atomic.Int64) error {
 	call := func(method, path, body string, status int) error {
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+k.tokens["ann"])
@@ -111,6 +115,11 @@ func (k *talk) write(h http.Handler, path string, count int) error {
 	}
 	for n := 1; n <= count; n++ {
 		if n%8 == 0 {
+			for end := time.Now().Add(time.Minute); read.Load() < int64(n-1); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					return fmt.Errorf("event %d does not arrive", n-1)
+				}
+			}
 			time.Sleep(30 * time.Millisecond) // longer than the gateway's answer waits
 		}
 		if err := call("POST", path+"/events", fmt.Sprintf(`{"event":"textChunk","data":{ "n": %d }}`, n), 201); err != nil {
