@@ -153,7 +153,7 @@ func persist(ctx context.Context, method, url, body string, good int) error {
 func TestNodeSweeps(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	settings := map[string]string{"DIALOGUE_TIMEOUT": "1s", "ARWEAVE_GATEWAYS": "http://127.0.0.1:1"} // where no gateway is
+	settings := map[string]string{"DIALOGUE_TIMEOUT": "5s", "ARWEAVE_GATEWAYS": "http://127.0.0.1:1"} // where no gateway is
 	p := startNode(t, dir, settings)
 	var started struct{ DialogueID string }
 	if status, err := talk(t.Context(), "POST", p.url+"/api/voice/dialogues", "", &started); err != nil || status != http.StatusCreated {

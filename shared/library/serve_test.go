@@ -197,7 +197,7 @@ func TestServeBounds(t *testing.T) {
 		}
 	}
 
-	l := w.another(func(o *library.Options) { o.MaxStreams, o.WriteTimeout = 1, 50*time.Millisecond })
+	l := w.another(func(o *library.Options) { o.MaxStreams, o.WriteTimeout = 1, 500*time.Millisecond })
 	url := w.served(l)
 	stuck := open(url)
 	for w.ask("GET", url+id, "Range", "bytes=0-0").status != 206 { // until the stuck one is broken off

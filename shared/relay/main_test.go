@@ -150,4 +150,4 @@ func whenSilent(name string) func(*Options) {
 	return func(*Options) {}
 }
 
-func shortIdle(o *Options) { o.Idle = 200 * time.Millisecond }
+func shortIdle(o *Options) { o.Idle = time.Second }

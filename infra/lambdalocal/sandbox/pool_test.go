@@ -72,7 +72,7 @@ func TestPoolConcurrency(t *testing.T) {
 func TestPoolReplaces(t *testing.T) {
 	var log output
 	f := function(&log)
-	f.Timeout = 500 * time.Millisecond
+	f.Timeout = 3 * time.Second
 	p := NewPool(f, 1)
 	defer p.Close()
 	before := pid(t, p)

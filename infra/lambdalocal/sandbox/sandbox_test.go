@@ -241,12 +241,17 @@ func TestShutdown(t *testing.T) {
 	}
 	wantGone(t, s.cmd.Process.Pid)
 
-	s = start(t, function(&log))
-	begun = time.Now()
-	s.Close()
-	if took := time.Since(begun); took > shutdownTime {
-		t.Errorf("the end of a function without an extension took %v", took)
+	// Without an extension nobody waits. A busy machine may be late, but not always.
+	least := time.Hour
+	for range 5 {
+		s = start(t, function(&log))
+		begun = time.Now()
+		s.Close()
+		if least = min(least, time.Since(begun)); least < shutdownTime {
+			return
+		}
 	}
+	t.Errorf("the end of a function without an extension took %v", least)
 }
 
 // A runtime that does not keep to the protocol is refused, and its answer stands.
