@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -78,17 +77,9 @@ func TestContract(t *testing.T) {
 // startNode runs the local node on the sample chain until it has indexed all of it.
 func startNode(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
 	log := &journal{}
 	c := exec.Command(binary(t, "node", "./infra/node"))
-	c.Env = []string{"ARWEAVE_GATEWAYS=sample", "LISTEN=" + address, "DATA_DIR=" + t.TempDir(), "KEEP_DB_INTERVAL=100ms",
+	c.Env = []string{"ARWEAVE_GATEWAYS=sample", "LISTEN=127.0.0.1:0", "DATA_DIR=" + t.TempDir(), "KEEP_DB_INTERVAL=100ms",
 		"JWT_SECRET=" + contractSecret, "PATH=" + os.Getenv("PATH")}
 	c.Stdout, c.Stderr = log, log
 	if err := c.Start(); err != nil {
@@ -100,8 +91,12 @@ func startNode(t *testing.T) string {
 			t.Errorf("the local node: %v\n%s", err, log)
 		}
 	})
-	url := "http://" + address
+	url := ""
 	for range 600 {
+		if url = log.serving(); url == "" {
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
 		var page struct {
 			Checkpoint int64
 			Cycles     int64

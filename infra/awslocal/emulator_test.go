@@ -63,7 +63,7 @@ func emulate(t *testing.T, f sandbox.Function) *emulator {
 		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // the emulator and the function
 		_ = c.Wait()
 	})
-	for range 200 {
+	for range 2400 {
 		if conn, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 			_ = conn.Close()
 			return e
@@ -77,7 +77,14 @@ func emulate(t *testing.T, f sandbox.Function) *emulator {
 // free is a port that nobody listens at.
 func free(t *testing.T) string {
 	t.Helper()
-	return strings.TrimPrefix(closed(t), "http://")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
 }
 
 // invoke hands over one event; the emulator takes one at a time.

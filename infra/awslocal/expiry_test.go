@@ -223,7 +223,7 @@ func TestExpiryInParts(t *testing.T) {
 	}
 	proxy, url := d.fault("voice:" + ids[1])
 	f := d.function("expiry")
-	f.Timeout = 3 * time.Second
+	f.Timeout = 6 * time.Second
 	f.Env = append(f.Env, "AWS_ENDPOINT_URL_DYNAMODB="+url)
 	s, err := sandbox.Start(t.Context(), f)
 	if err != nil {

@@ -217,7 +217,7 @@ func TestGunChain(t *testing.T) {
 // TestGunOverlap: of two passes at once one is run, and the other is no fault.
 func TestGunOverlap(t *testing.T) {
 	faults := guntest.NewFaults(1, guntest.Mix{guntest.Slow: 1})
-	faults.SlowDelay = 400 * time.Millisecond
+	faults.SlowDelay = time.Second
 	d := deploy(t, "GUN_EXTERNAL_PEERS="+gunPeer(t, faults).URL(), "RECORD_TYPE_INDEX_MODE=whitelist", "RECORD_TYPE_INDEX_WHITELIST=post")
 	processes := []*sandbox.Sandbox{d.start("gunsync"), d.start("gunsync")}
 	d.sync(processes[0], []byte(`{"force":true}`)) // the stores are made
@@ -342,7 +342,7 @@ func TestGunFaults(t *testing.T) {
 	}
 	for _, variable := range []string{"OPENSEARCH_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB"} {
 		broken := d.function("gunsync")
-		broken.Env = append(broken.Env, variable+"="+closed(t))
+		broken.Env = append(broken.Env, variable+"=http://"+nowhere)
 		process, err := sandbox.Start(t.Context(), broken)
 		if err != nil {
 			t.Fatal(err)
@@ -352,7 +352,7 @@ func TestGunFaults(t *testing.T) {
 	}
 	// Without the queue a pass is run all the same, and the schedule goes on.
 	lonely := d.function("gunsync")
-	lonely.Env = append(lonely.Env, "AWS_ENDPOINT_URL_SQS="+closed(t), "GUN_QUEUE_URL="+closed(t)+"/"+url.PathEscape("queue"))
+	lonely.Env = append(lonely.Env, "AWS_ENDPOINT_URL_SQS=http://"+nowhere, "GUN_QUEUE_URL=http://"+nowhere+"/"+url.PathEscape("queue"))
 	process, err := sandbox.Start(t.Context(), lonely)
 	if err != nil {
 		t.Fatal(err)

@@ -169,6 +169,17 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
+// serving is the URL at which a node says that it serves, empty until then.
+func (j *journal) serving() string {
+	for line := range strings.Lines(j.String()) {
+		var said struct{ Msg, URL string }
+		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "serving" {
+			return said.URL
+		}
+	}
+	return ""
+}
+
 // errorLines are the lines of level ERROR.
 func (j *journal) errorLines() []string {
 	var list []string

@@ -190,7 +190,7 @@ func TestVoiceStream(t *testing.T) {
 // process at that very moment.
 func TestVoiceExpires(t *testing.T) {
 	t.Parallel()
-	d := indexed(t, "DIALOGUE_TIMEOUT=3s")
+	d := indexed(t, "DIALOGUE_TIMEOUT=6s")
 	url := serve(t, d.pool(3, 4*time.Second))
 	dialogue, stream := begin(t, url)
 	var last struct{ ExpiresAt time.Time }
