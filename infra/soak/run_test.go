@@ -18,7 +18,7 @@ import (
 // everything else must hold as in a long one.
 func TestSoak(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	s, err := readSettings([]string{"-binary", nodeBinary, "-out", out, "-minutes", "0.12", "-rate", "60", "-dialogues", "1200", "-souls", "5000", "-fetches", "100", "-largest", "3000000"}, io.Discard)
+	s, err := readSettings([]string{"-binary", nodeBinary, "-out", out, "-minutes", "0.25", "-rate", "30", "-dialogues", "600", "-souls", "2500", "-fetches", "50", "-largest", "3000000"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestSoak(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", name, len(text), err)
 		}
 	}
-	if !strings.Contains(said.String(), "60 requests a second") {
+	if !strings.Contains(said.String(), "30 requests a second") {
 		t.Errorf("it said %q", said.String())
 	}
 }
