@@ -54,8 +54,27 @@ func (r *quick) searched(v *fastjson.Value) *searched {
 			a.Hits.Hits[i] = r.hit(h)
 		}
 	}
-	a.Aggregations = raw(v.Get("aggregations"))
+	r.aggregations(v.Get("aggregations"), &a.Aggregations)
 	return a
+}
+
+func (r *quick) aggregations(v *fastjson.Value, a *aggregations) {
+	if !r.is(v, fastjson.TypeObject) {
+		return
+	}
+	if list := r.list(v, "values", "buckets"); list != nil {
+		a.Values.Buckets = make([]bucket, len(list))
+		for i, b := range list {
+			a.Values.Buckets[i].Key.V, a.Values.Buckets[i].Count = r.text(b, "key", "v"), r.number(b, "doc_count")
+		}
+	}
+	a.Values.AfterKey = raw(v.Get("values", "after_key"))
+	if n := v.Get("names"); r.is(n, fastjson.TypeObject) {
+		a.Names = &names{Left: r.number(n, "sum_other_doc_count")}
+	}
+	if n := v.Get("number"); r.is(n, fastjson.TypeObject) {
+		a.Number = &number{Count: r.number(n, "count")}
+	}
 }
 
 func (r *quick) hit(v *fastjson.Value) hit {

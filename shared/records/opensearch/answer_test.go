@@ -14,7 +14,9 @@ var answers = []string{
 		`{"_index":"i","_id":"did:arweave:a","_score":null,"_source":{"d":"{\"basic\":{\"name\":\"\\u0041\\\"\\n é 😀 \u001f\u2028\\ud800\"}}","e":"{\"did\":\"x\"}","k":"record"},"sort":[1600000,"did:arweave:a"]},` +
 		`{"_id":"b\"\\","_seq_no":7,"_version":3,"_source":{"w":18,"f":{"ref":["did:x basic.a","did:\u00e9"]}},"sort":[9223372036854775807,null,-9223372036854775808,"\"\u0000é"],"fields":{"f.did":["b"],"f.na\u006de":[]}}]}}`,
 	`{"timed_out":true,"_shards":{"failed":2},"hits":{"hits":[]}}`,
-	`{"pit_id":"p+/=","hits":{"total":null,"hits":null},"aggregations":{"values":{"after_key":{"v":"\u0001é\"\\"},"buckets":[{"key":{"v":"\u0001\"é😀\/"},"doc_count":12}]},"n":{"value":1.5E3}}}`,
+	`{"pit_id":"p+/=","hits":{"total":null,"hits":null},"aggregations":{"values":{"after_key":{"v":"\u0001é\"\\"},"buckets":[{"key":{"v":"\u0001\"é😀\/"},"doc_count":12},{"key":null,"doc_count":null}]},"n":{"value":1.5E3}}}`,
+	`{"aggregations":{"values":{"buckets":[]},"names":{"doc_count_error_upper_bound":0,"sum_other_doc_count":7},"number":{"count":3,"min":1.0,"avg":null}}}`,
+	`{"aggregations":null}`,
 	`{}`,
 	` { "hits" : { "hits" : [ { "_source" : null , "sort" : [ ] } ] } } `,
 }
@@ -43,6 +45,8 @@ func TestReadSearched(t *testing.T) {
 		``, `[`, `{"hits":`, `[]`, `"text"`, `{"timed_out":1}`, `{"_shards":{"failed":"1"}}`, `{"_shards":{"failed":1.5}}`, `{"hits":{"total":{"value":"1"}}}`,
 		`{"hits":{"hits":{}}}`, `{"hits":{"hits":[1]}}`, `{"hits":{"hits":[{"_id":1}]}}`, `{"hits":{"hits":[{"_source":{"d":{}}}]}}`, `{"hits":{"hits":[{"sort":1}]}}`,
 		`{"hits":{"hits":[{"fields":[]}]}}`, `{"hits":{"hits":[{"fields":{"a":"b"}}]}}`, `{"hits":{"hits":[{"_source":{"f":{"ref":[1]}}}]}}`, `{"pit_id":{}}`,
+		`{"aggregations":[]}`, `{"aggregations":{"values":{"buckets":{}}}}`, `{"aggregations":{"values":{"buckets":[{"key":{"v":1}}]}}}`,
+		`{"aggregations":{"values":{"buckets":[{"doc_count":"1"}]}}}`, `{"aggregations":{"names":[]}}`, `{"aggregations":{"number":{"count":1.5}}}`,
 	} {
 		if a, err := readSearched([]byte(wrong)); err == nil {
 			t.Errorf("%s: no error, but %+v", wrong, a)
@@ -53,7 +57,8 @@ func TestReadSearched(t *testing.T) {
 // sense is what an answer says: nil and empty lists are the same.
 func sense(t testing.TB, a *searched) string {
 	t.Helper()
-	text := fmt.Sprintf("%t %d %s %d %s", a.TimedOut, a.Shards.Failed, a.PIT, a.Hits.Total.Value, a.Aggregations)
+	text := fmt.Sprintf("%t %d %s %d %q %+v", a.TimedOut, a.Shards.Failed, a.PIT, a.Hits.Total.Value, a.Aggregations.Values.AfterKey, a.Aggregations.Values.Buckets)
+	text += fmt.Sprintf(" %+v %+v", a.Aggregations.Names, a.Aggregations.Number)
 	for _, h := range a.Hits.Hits {
 		text += fmt.Sprintf("\n%q %d %d %+v %q %q", h.ID, h.SeqNo, h.Version, h.Source, h.Sort, h.Fields)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 
 	"oipnode/shared/records"
@@ -70,8 +69,8 @@ func (s *Store) counted(ctx context.Context, body object, by records.Field, limi
 		return nil, records.Counts{}, err
 	default:
 		var top records.Top
-		if after, err := takeValues(&top, a.Aggregations, firstValues); err != nil || after == nil {
-			return a, top.Counts(a.Hits.Total.Value), err
+		if after := takeValues(&top, a, firstValues); after == nil {
+			return a, top.Counts(a.Hits.Total.Value), nil
 		}
 	}
 	// There is more than that: start again over a point in time.
@@ -88,10 +87,7 @@ func (s *Store) counted(ctx context.Context, body object, by records.Field, limi
 		if err != nil {
 			return nil, records.Counts{}, err
 		}
-		after, err := takeValues(&top, some.Aggregations, countPage)
-		if err != nil {
-			return nil, records.Counts{}, err
-		}
+		after := takeValues(&top, some, countPage)
 		if after == nil {
 			return a, top.Counts(a.Hits.Total.Value), nil
 		}
@@ -101,24 +97,13 @@ func (s *Store) counted(ctx context.Context, body object, by records.Field, limi
 
 // takeValues reads a page of at most size values, each of which comes once, and returns
 // where the next one begins; nil behind the last.
-func takeValues(top *records.Top, aggregations json.RawMessage, size int) (after json.RawMessage, err error) {
-	var page struct {
-		Values struct {
-			AfterKey json.RawMessage `json:"after_key"`
-			Buckets  []struct {
-				Key   struct{ V string } `json:"key"`
-				Count int64              `json:"doc_count"`
-			} `json:"buckets"`
-		} `json:"values"`
-	}
-	if err := json.Unmarshal(aggregations, &page); err != nil {
-		return nil, fmt.Errorf("%w: count: %w", ErrEngine, err)
-	}
-	for _, b := range page.Values.Buckets {
+func takeValues(top *records.Top, a *searched, size int) (after json.RawMessage) {
+	page := a.Aggregations.Values
+	for _, b := range page.Buckets {
 		top.Add(b.Key.V, b.Count)
 	}
-	if len(page.Values.Buckets) < size {
-		return nil, nil
+	if len(page.Buckets) < size {
+		return nil
 	}
-	return page.Values.AfterKey, nil
+	return page.AfterKey
 }

@@ -2,7 +2,6 @@ package opensearch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -157,18 +156,9 @@ const dropGroups = "aggregations.names.buckets"
 
 // readGroups reads the number of names that were counted, and of the documents of others.
 func readGroups(a *searched) (n, left int64, err error) {
-	var counted struct {
-		Names *struct {
-			Left int64 `json:"sum_other_doc_count"`
-		} `json:"names"`
-		Number *struct{ Count int64 } `json:"number"`
-	}
-	err = json.Unmarshal(a.Aggregations, &counted)
-	if err == nil && (counted.Names == nil || counted.Number == nil) {
-		err = errors.New("the names were not counted")
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("%w: distinct: %w", ErrEngine, err)
+	counted := a.Aggregations
+	if counted.Names == nil || counted.Number == nil {
+		return 0, 0, fmt.Errorf("%w: distinct: the names were not counted", ErrEngine)
 	}
 	return counted.Number.Count, counted.Names.Left, nil
 }

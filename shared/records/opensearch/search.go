@@ -31,7 +31,32 @@ type searched struct {
 		Total struct{ Value int64 }
 		Hits  []hit
 	}
-	Aggregations json.RawMessage `json:"aggregations"`
+	Aggregations aggregations
+}
+
+// aggregations are what searches have the engine count: the values of a field, a page at
+// a time (counted), or the groups of documents with one name (groups).
+type aggregations struct {
+	Values struct {
+		AfterKey json.RawMessage `json:"after_key"`
+		Buckets  []bucket
+	}
+	Names  *names
+	Number *number
+}
+
+// names are the groups, of which only the rest is told: how many documents are in others.
+type names struct {
+	Left int64 `json:"sum_other_doc_count"`
+}
+
+// number is how many groups there are.
+type number struct{ Count int64 }
+
+// bucket is a value, and of how many documents it is one.
+type bucket struct {
+	Key   struct{ V string }
+	Count int64 `json:"doc_count"`
 }
 
 // ask sends a search; a part of an answer is no answer. It is asked again when the index
