@@ -99,20 +99,25 @@ func space(b []byte, i int) int {
 	return i
 }
 
-// stringEnd returns the index behind the string that starts at i, or -1.
+// stringEnd returns the index behind the string that starts at i, or -1. Most bytes of a
+// document are in long texts, so it looks for the quotes instead of going through them.
 func stringEnd(b []byte, i int) int {
 	if i >= len(b) || b[i] != '"' {
 		return -1
 	}
-	for i++; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			return i + 1
-		case '\\':
-			i++
+	for i++; ; {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return -1
+		}
+		escapes := 0
+		for escapes < n && b[i+n-1-escapes] == '\\' {
+			escapes++
+		}
+		if i += n + 1; escapes%2 == 0 {
+			return i
 		}
 	}
-	return -1
 }
 
 // valueEnd returns the index behind the value that starts at i, or -1.
