@@ -63,8 +63,9 @@ func command(args []string, in io.Reader, out, err io.Writer) int {
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(err)
-	if e := root.Execute(); e != nil {
-		fmt.Fprintf(err, "oipnode: %v\nRun 'oipnode help' for what there is.\n", e)
+	if c, e := root.ExecuteC(); e != nil {
+		help := strings.TrimSpace("oipnode help " + fullName(c))
+		fmt.Fprintf(err, "oipnode: %v\nRun '%s' for what there is.\n", e, help)
 		return exitUsage
 	}
 	return t.code
@@ -99,12 +100,28 @@ func (t *tool) root() *cobra.Command {
 	return root
 }
 
+// fullName is the name of a sub-command with those that it is below, such as rejected list;
+// that of the program itself is empty.
+func fullName(c *cobra.Command) string {
+	_, names, _ := strings.Cut(c.CommandPath(), " ")
+	return names
+}
+
+// needs has a sub-command take as many arguments as it has names for.
+func needs(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return fmt.Errorf("%s needs %s, and was given %d", fullName(c), strings.Join(names, " and "), len(args))
+	}
+}
+
 // task makes a sub-command that does a task.
 func (t *tool) task(use, short, example string, args cobra.PositionalArgs, request func(args []string) (maintenance.Request, error)) *cobra.Command {
-	name, _, _ := strings.Cut(use, " ")
 	return &cobra.Command{
 		Use: use, Short: short, Example: example, Args: args, DisableFlagsInUseLine: true,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			q, err := request(args)
 			if err == nil {
 				err = q.Check()
@@ -112,7 +129,7 @@ func (t *tool) task(use, short, example string, args cobra.PositionalArgs, reque
 			if err != nil {
 				return usageError(err)
 			}
-			t.start(name, func(ctx context.Context, r reach) (int, error) { return t.do(ctx, r, q) })
+			t.start(fullName(c), func(ctx context.Context, r reach) (int, error) { return t.do(ctx, r, q) })
 			return nil
 		},
 	}
@@ -167,7 +184,10 @@ func (t *tool) memoryCommands() []*cobra.Command {
 			}
 			q.Mode = args[0]
 			if q.Mode != maintenance.ModeMonitor {
-				return q, cobra.ExactArgs(1)(nil, args)
+				if len(args) > 1 {
+					return q, fmt.Errorf("diagnose takes INTERVAL and DURATION with monitor only, and %q has no place", args[1])
+				}
+				return q, nil
 			}
 			if len(args) != 3 {
 				return q, errors.New("monitor needs INTERVAL and DURATION, in seconds")
@@ -181,7 +201,7 @@ func (t *tool) memoryCommands() []*cobra.Command {
 	diagnose.ValidArgs = []string{maintenance.ModeQuick, maintenance.ModeSnapshot, maintenance.ModeMonitor}
 	return []*cobra.Command{
 		t.task("cleanup", "Drop caches, give free memory back, forget which GUN records were processed", "  oipnode cleanup", cobra.NoArgs, simple(maintenance.TaskCleanup)),
-		t.task("monitor SECONDS", "Watch the memory of the running node", "  oipnode monitor 120", cobra.ExactArgs(1), func(args []string) (maintenance.Request, error) {
+		t.task("monitor SECONDS", "Watch the memory of the running node", "  oipnode monitor 120", needs("SECONDS"), func(args []string) (maintenance.Request, error) {
 			n, err := number("SECONDS", args[0])
 			return maintenance.Request{Task: maintenance.TaskMonitor, Seconds: n}, err
 		}),
@@ -194,7 +214,7 @@ func (t *tool) memoryCommands() []*cobra.Command {
 func (t *tool) indexCommands() []*cobra.Command {
 	var remap, verify, list, export, token, repair maintenance.Request
 	var grace int64
-	remapping := t.task("remap TYPE", "Fetch, verify and expand all records of a type again", "  oipnode remap recipe", cobra.ExactArgs(1), func(args []string) (maintenance.Request, error) {
+	remapping := t.task("remap TYPE", "Fetch, verify and expand all records of a type again", "  oipnode remap recipe", needs("TYPE"), func(args []string) (maintenance.Request, error) {
 		remap.Task, remap.Type = maintenance.TaskRemap, args[0]
 		return remap, nil
 	})
@@ -215,7 +235,7 @@ func (t *tool) indexCommands() []*cobra.Command {
 	})
 	rejections.Flags().StringVar(&list.After, "after", "", "go on behind this position, which an answer tells as next")
 	rejections.Flags().Int64Var(&list.Limit, "limit", 0, "how many, 50 unless told otherwise")
-	rejected.AddCommand(rejections, t.task("show ID", "Show what the ledger knows of one transaction", "  oipnode rejected show did:arweave:…", cobra.ExactArgs(1),
+	rejected.AddCommand(rejections, t.task("show ID", "Show what the ledger knows of one transaction", "  oipnode rejected show did:arweave:…", needs("ID"),
 		func(args []string) (maintenance.Request, error) {
 			return maintenance.Request{Task: maintenance.TaskRejected, ID: args[0]}, nil
 		}))
@@ -250,10 +270,10 @@ func (t *tool) indexCommands() []*cobra.Command {
 	mending.Flags().Int64Var(&grace, "grace-minutes", -1, "how old a file without a manifest must be before it goes; a day unless told otherwise")
 
 	return []*cobra.Command{
-		t.task("delete DID", "Remove a record from this node, for good", "  oipnode delete did:arweave:…", cobra.ExactArgs(1), func(args []string) (maintenance.Request, error) {
+		t.task("delete DID", "Remove a record from this node, for good", "  oipnode delete did:arweave:…", needs("DID"), func(args []string) (maintenance.Request, error) {
 			return maintenance.Request{Task: maintenance.TaskDelete, DID: args[0]}, nil
 		}),
-		t.task("rescan FROM TO", "Have the next index cycles read blocks again", "  oipnode rescan 1579570 1600000", cobra.ExactArgs(2), func(args []string) (maintenance.Request, error) {
+		t.task("rescan FROM TO", "Have the next index cycles read blocks again", "  oipnode rescan 1579570 1600000", needs("FROM", "TO"), func(args []string) (maintenance.Request, error) {
 			list, err := numbers(args, "FROM", "TO")
 			if err != nil {
 				return maintenance.Request{}, err
@@ -273,7 +293,7 @@ func (t *tool) folderCommands() []*cobra.Command {
 	return []*cobra.Command{
 		{
 			Use: "backup FILE", Short: "Copy the data folder into an archive, while the node runs", DisableFlagsInUseLine: true,
-			Example: "  oipnode backup node.tar\n  oipnode backup - | zstd >node.tar.zst", Args: cobra.ExactArgs(1),
+			Example: "  oipnode backup node.tar\n  oipnode backup - | zstd >node.tar.zst", Args: needs("FILE"),
 			RunE: func(_ *cobra.Command, args []string) error {
 				t.start("backup", func(ctx context.Context, r reach) (int, error) { return 0, t.backup(ctx, r, args[0]) })
 				return nil
@@ -281,7 +301,7 @@ func (t *tool) folderCommands() []*cobra.Command {
 		},
 		{
 			Use: "restore FILE", Short: "Make the data folder out of an archive; it must be empty", DisableFlagsInUseLine: true,
-			Example: "  DATA_DIR=./other oipnode restore node.tar", Args: cobra.ExactArgs(1),
+			Example: "  DATA_DIR=./other oipnode restore node.tar", Args: needs("FILE"),
 			RunE: func(_ *cobra.Command, args []string) error {
 				t.start("restore", func(ctx context.Context, r reach) (int, error) { return 0, t.restore(ctx, r, args[0]) })
 				return nil

@@ -565,10 +565,11 @@ func TestUsage(t *testing.T) {
 		says string
 	}{
 		{"nonsense", exitUsage, "unknown command"}, {"stats now", exitUsage, "unknown command \"now\""}, {"-nonsense", exitUsage, "unknown flag"},
-		{"monitor", exitUsage, "accepts 1 arg"}, {"monitor soon", exitUsage, "SECONDS is \"soon\""}, {"monitor 0", exitUsage, "needs seconds"},
+		{"monitor", exitUsage, "monitor needs SECONDS, and was given 0"}, {"monitor soon", exitUsage, "SECONDS is \"soon\""}, {"monitor 0", exitUsage, "needs seconds"},
 		{"diagnose deep", exitUsage, "quick, snapshot or monitor"}, {"diagnose monitor 10", exitUsage, "INTERVAL and DURATION"},
-		{"rescan 5 3", exitUsage, "from <= to"}, {"rescan -5 3", exitUsage, "unknown shorthand"}, {"remap", exitUsage, "accepts 1 arg"},
-		{"rejected show short", exitUsage, "id of a transaction"}, {"export -limit x", exitUsage, "invalid argument"},
+		{"rescan 5 3", exitUsage, "from <= to"}, {"rescan -5 3", exitUsage, "unknown shorthand"}, {"remap", exitUsage, "needs TYPE"},
+		{"rescan 5", exitUsage, "rescan needs FROM and TO, and was given 1\nRun 'oipnode help rescan'"}, {"diagnose quick 5", exitUsage, "with monitor only"},
+		{"rejected show", exitUsage, "rejected show needs ID"}, {"rejected show short", exitUsage, "id of a transaction"}, {"export -limit x", exitUsage, "invalid argument"},
 		{"help", 0, "Exit codes"}, {"verify -help", 0, "oipnode verify -repair"}, {"completion bash", 0, "__start_oipnode"}, {"__complete ver", 0, "verify"},
 		{"stats", exitUsage, "CONFIRMATIONS"},
 	} {
@@ -626,4 +627,27 @@ func TestToolsWithoutFolder(t *testing.T) {
 			t.Errorf("%s was left behind: %v", path, err)
 		}
 	}
+}
+
+// TestToolsOfTheOtherNetwork: make run takes the sample chain, and a command without
+// settings the live one. It names the folder that has data, and how to get at it, instead
+// of saying only that no node is there, while one is running.
+func TestToolsOfTheOtherNetwork(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := startNode(t, dir, nil)
+	live := map[string]string{"ARWEAVE_GATEWAYS": "http://127.0.0.1:9"}
+	for _, c := range []struct {
+		args []string
+		code int
+	}{{[]string{"stats"}, exitAbsent}, {[]string{"rejected", "list"}, exitAbsent}, {[]string{"diagnose"}, exitNoNode}, {[]string{"monitor", "1"}, exitNoNode}} {
+		r := runTool(t, dir, live, nil, c.args...)
+		if r.code != c.code || !strings.Contains(r.err, "data of the network sample, for which ARWEAVE_GATEWAYS is sample") {
+			t.Errorf("%v: %+v", c.args, r)
+		}
+	}
+	if r := runTool(t, dir, live, nil, "rejected", "list"); !strings.HasPrefix(r.err, "oipnode rejected list: ") {
+		t.Errorf("the name of the command: %s", r.err)
+	}
+	p.stop(t)
 }

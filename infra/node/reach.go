@@ -185,7 +185,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 // here does a task on the folder of a node that is stopped.
 func (r reach) here(ctx context.Context, q maintenance.Request, tell func(json.RawMessage) error) (result json.RawMessage, err error) {
 	if q.Task == maintenance.TaskMonitor || q.Task == maintenance.TaskDiagnose {
-		return nil, fmt.Errorf("%w: start one; %s shows its memory", errNoNode, q.Task)
+		return nil, fmt.Errorf("%w: start one, whose memory %s then shows, or %s", errNoNode, q.Task, r.elsewhere())
 	}
 	n := r.closed()
 	if (maintenance.Needs{Secret: true}) != q.Needs() { // all but a token need what is in the folder
@@ -215,9 +215,24 @@ func (r reach) exists() error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, formatFile)); errors.Is(err, os.ErrNotExist) {
-		return errs.E(errs.NotFound, fmt.Sprintf("no node has ever run in %s: set DATA_DIR and ARWEAVE_GATEWAYS as they are for the node", dir), nil)
+		return errs.E(errs.NotFound, fmt.Sprintf("no node has ever run in %s: %s", dir, r.elsewhere()), nil)
 	}
 	return nil // what else is wrong is told by who opens it
+}
+
+// elsewhere says what to set so that a command finds the node that it is meant for. Each
+// network has a folder of its own, and make run takes the sample chain where a command
+// without settings takes the live one: when only the other folder has data, it is named.
+func (r reach) elsewhere() string {
+	name, gateways := folderSample, "sample"
+	if r.config.Chain.Sample {
+		name, gateways = folderLive, "those of the node"
+	}
+	const settings = "set DATA_DIR and ARWEAVE_GATEWAYS as they are for the node"
+	if _, err := os.Stat(filepath.Join(r.config.Node.DataDir, name, formatFile)); err != nil {
+		return settings
+	}
+	return fmt.Sprintf("%s; there is data of the network %s, for which ARWEAVE_GATEWAYS is %s", settings, name, gateways)
 }
 
 // closed is a node whose data folder has not been opened.

@@ -196,7 +196,7 @@ func (q Request) checkValues() error {
 		}
 	case TaskRejected:
 		if q.ID != "" && (transaction(q.ID) == "" || q.After != "" || q.Limit != 0) {
-			return invalid("id is the id of a transaction or its DID, and is there alone")
+			return invalid("id must be the id of a transaction or its DID, without after and limit")
 		}
 		return checkLimit(q.Limit)
 	case TaskExport:
