@@ -4,6 +4,9 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -118,6 +121,53 @@ func TestConsoleHasNothingElse(t *testing.T) {
 	for _, path := range []string{"/console/", "/console/none.js", "/console/../main.go", "/console//etc/passwd", "/other"} {
 		if w := get(t, console(), path); w.Code != http.StatusNotFound {
 			t.Errorf("%s has the status %d", path, w.Code)
+		}
+	}
+}
+
+// TestConsoleFollows: a list that could not be read, because the node was starting or had
+// no memory for it, is asked for again by the next poll. The page said that the node is up
+// to date, above a table that stayed empty until the next block.
+func TestConsoleFollows(t *testing.T) {
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("the console's script is run by node, which is not here")
+	}
+	script, err := consoleFiles.ReadFile("console/follow.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	const steps = `import { Follower } from "./follow.mjs";
+const f = new Follower(), said = [];
+const poll = (now) => said.push(f.news(now));
+poll("a"); poll("a"); poll("b"); f.failed(); poll("b"); poll("b"); f.failed(); f.failed(); poll("c"); poll("c");
+const early = new Follower();
+early.failed();
+said.push(early.news("a"), early.news("a"));
+console.log(JSON.stringify(said));`
+	for name, text := range map[string]string{"follow.mjs": string(script), "steps.mjs": steps} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const first, changed, missing = `{"first":true,"must":false}`, `{"first":false,"must":false}`, `{"first":false,"must":true}`
+	want := "[" + strings.Join([]string{first, "null", changed, missing, "null", missing, "null", `{"first":true,"must":true}`, "null"}, ",") + "]"
+	got, err := exec.CommandContext(t.Context(), "node", filepath.Join(dir, "steps.mjs")).CombinedOutput()
+	if err != nil || strings.TrimSpace(string(got)) != want {
+		t.Errorf("%v\n%s, want\n%s", err, got, want)
+	}
+}
+
+// Every file that a script of the console imports is there.
+func TestConsoleImports(t *testing.T) {
+	script := get(t, console(), "/console/console.js").Body.String()
+	imports := regexp.MustCompile(`from "\./([a-z.]+)"`).FindAllStringSubmatch(script, -1)
+	if len(imports) < 2 {
+		t.Fatalf("the script imports %v", imports)
+	}
+	for _, i := range imports {
+		if w := get(t, console(), "/console/"+i[1]); w.Code != http.StatusOK {
+			t.Errorf("%s has the status %d", i[1], w.Code)
 		}
 	}
 }

@@ -2,6 +2,7 @@
 // from its public API. Whatever comes from a record is put on the page as text,
 // never as HTML.
 
+import { Follower } from "./follow.js";
 import { highlight } from "./json.js";
 
 const pageSize = 20;
@@ -24,8 +25,9 @@ function element(name, attributes = {}, ...children) {
 async function ask(path, parameters = {}) {
   const query = new URLSearchParams(parameters).toString();
   const response = await fetch(query ? `${path}?${query}` : path, { headers: { Accept: "application/json" } });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error ?? `status ${response.status}`);
+  // What stands between page and node answers in its own way, such as a proxy with HTML.
+  const answer = await response.json().catch(() => null);
+  if (!response.ok || answer === null) throw new Error(answer?.error ?? `status ${response.status} for ${path}`);
   return answer;
 }
 
@@ -95,7 +97,7 @@ function showState(health) {
   figures(byId("figures"), [
     ["Indexed up to block", number(health.checkpoint)],
     ["Gateway's block", number(health.gatewayHeight)],
-    ["Behind", `${number(health.lagBlocks)} blocks`],
+    ["Behind", `${number(health.lagBlocks)} ${health.lagBlocks === 1 ? "block" : "blocks"}`],
     ["Cycles", number(health.cycles)],
     ["Last good cycle", ago(health.lastGoodCycle)],
   ]);
@@ -106,7 +108,7 @@ function showState(health) {
 function rejectedRow(r) {
   return element("tr", {},
     cell("", element("code", {}, r.id)), cell("nowrap", r.reason.replaceAll("_", " ")),
-    cell("", r.detail), cell("number", number(r.height)));
+    cell("text", r.detail), cell("number", number(r.height)));
 }
 
 let rejectedNext = null;
@@ -176,7 +178,7 @@ async function showCreators() {
   const [people, groups] = await Promise.all([ask("/api/creators", { limit: 1000 }), ask("/api/organizations", { limit: 1000 })]);
   const row = (d, handle) => element("tr", {},
     cell("nowrap", element("button", { onclick: () => showDocument(handle, d) }, handle)),
-    cell("", d.data.name), cell("", d.data.description), cell("number", number(d.oip.inArweaveBlock)));
+    cell("", d.data.name), cell("text", d.data.description), cell("number", number(d.oip.inArweaveBlock)));
   rows(byId("creator-rows"), [
     ...groups.organizations.map((d) => row(d, d.data.orgHandle)),
     ...people.creators.map((d) => row(d, d.data.creatorHandle)),
@@ -197,11 +199,14 @@ function open() {
   byId("viewer-text").focus();
 }
 
+const follower = new Follower();
+
 // attempt does one thing and tells when it failed; the next poll tries again.
 async function attempt(job) {
   try {
     await job();
   } catch (error) {
+    follower.failed();
     byId("state").className = "bad";
     byId("state").textContent = `The node does not answer: ${error.message}`;
   }
@@ -242,21 +247,19 @@ function listen() {
   byId("viewer-close").addEventListener("click", () => byId("viewer").close());
 }
 
-let changes = "";
-
 // poll follows the node. Lists are asked for again only when a cycle changed
-// something and the first page is shown, so that nothing moves under a reader.
+// something and the first page is shown, so that nothing moves under a reader; and
+// after a failure, since what should be shown then is not.
 async function poll() {
   if (document.hidden) return;
   await attempt(async () => {
     const health = await ask("/api/health/keepdb", { rejectedLimit: 1 });
     showState(health);
     const now = `${health.checkpoint} ${health.lastCycle?.started} ${JSON.stringify(health.ledger)}`;
-    if (now === changes) return;
-    const first = changes === "";
-    changes = now;
+    const news = follower.news(now);
+    if (!news) return;
+    if (news.must || (!news.first && (named() !== "records" || browser.cursors.length === 1))) await panels[named()]();
     await showTypes();
-    if (!first && (named() !== "records" || browser.cursors.length === 1)) await panels[named()]();
   });
 }
 
