@@ -10,7 +10,7 @@ import (
 // apiVersion is the version of the contract, not of the node: an operator can update a
 // node without any client noticing. A client that breaks needs a new first number, and
 // one that can do more a new second one. openapi.versions remembers what each was.
-const apiVersion = "1.0.0"
+const apiVersion = "1.0.1"
 
 // row is a route: a method and a path, what serves it, and what the description of the
 // API says of it. The description is made by the tests (make generate) and served as it

@@ -22,8 +22,14 @@ const healthTimeout = 5 * time.Second
 
 // checked is how one of the stores answered.
 type checked struct {
-	Status string `json:"status" enum:"OK,unavailable,ok,warning,critical"`
+	Status string `json:"status" enum:"OK,unavailable"`
 	Engine string `json:"engine,omitempty"`
+}
+
+// level is how the memory is. It is a type of its own, because generators of clients make
+// one name of OK and ok, and cannot have both in one list.
+type level struct {
+	Status string `json:"status" enum:"ok,warning,critical"`
 }
 
 const (
@@ -44,7 +50,7 @@ type healthAnswer struct {
 	// Memory is how near the process was to its limit when it was last looked at: ok,
 	// warning or critical. It is told and makes no 503, since being asked less is not
 	// what would help; /api/health/memory says more.
-	Memory checked `json:"memory"`
+	Memory level `json:"memory"`
 	// Index is absent while the state cannot be read.
 	Index *lagInfo `json:"index,omitempty"`
 }
@@ -72,7 +78,7 @@ func (s *server) health(ctx context.Context, _ *http.Request) (answer, error) {
 	defer cancel()
 	a := healthAnswer{Status: statusOK, Version: s.opt.Version, Timestamp: s.opt.Now().UTC(),
 		Store: checked{Status: statusOK}, State: checked{Status: statusOK},
-		Memory: checked{Status: s.opt.Memory.State().Verdict.Status().String()}}
+		Memory: level{Status: s.opt.Memory.State().Verdict.Status().String()}}
 	var down []string
 	store, err := s.opt.Records.Health(ctx)
 	if err != nil {

@@ -387,3 +387,47 @@ func TestServed(t *testing.T) {
 		t.Errorf("the page has %d styles", n)
 	}
 }
+
+// TestEnumsBecomeNames: generators of clients write the values of an enum as names in one
+// case; two values that differ in case only end them (openapi-python-client: "Duplicate
+// key OK in enum checked_status").
+func TestEnumsBecomeNames(t *testing.T) {
+	lists := 0
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case object:
+			values, _ := v["enum"].([]any)
+			names := map[string]any{}
+			for _, value := range values {
+				text, _ := value.(string)
+				if other, twice := names[strings.ToUpper(text)]; twice {
+					t.Errorf("%s: %v and %v become one name", path, other, value)
+				}
+				names[strings.ToUpper(text)] = value
+			}
+			if len(values) > 1 {
+				lists++
+			}
+			for key, member := range v {
+				walk(path+"/"+key, member)
+			}
+		case []any:
+			for i, member := range v {
+				walk(fmt.Sprintf("%s/%d", path, i), member)
+			}
+		}
+	}
+	text, err := os.ReadFile("openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document object
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	walk("", document)
+	if lists < 10 {
+		t.Errorf("%d lists of values were seen", lists)
+	}
+}
