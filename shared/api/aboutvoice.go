@@ -102,7 +102,10 @@ func aboutVoiceStream(*openapi.Schemas) about {
 		id: "openStream", group: groupVoice, summary: "Follow a dialogue as a stream", caller: readers,
 		text:     "Server-sent events: textChunk, audioChunk, done and error as they were appended, and ping in between. It ends with the dialogue. Browsers' EventSource sends no headers, so it may name the streamKey instead of a token.",
 		inHeader: []given{position}, params: new(streamRequest).params(),
-		answers: []told{{status: http.StatusOK, doc: "The stream; each event is as this says.", media: "text/event-stream", schema: event}},
+		answers: []told{
+			{status: http.StatusOK, doc: "The stream; each event is as this says.", media: "text/event-stream", schema: event},
+			{status: http.StatusNoContent, doc: "The dialogue is over, and all of its events have been read: EventSource stays away.", media: noMedia},
+		},
 		errors:  kinds(errs.Invalid, errs.NotFound, errs.TooLarge, errs.TooMany),
 		curl:    "-N '" + address + "/api/voice/open-stream?dialogueId=0123456789abcdef0123456789abcdef' -H 'X-Dialogue-Secret: a-secret-of-my-own'",
 	}

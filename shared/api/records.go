@@ -72,7 +72,7 @@ func (q *recordsRequest) params() []param {
 		{"includeDeleteMessages", truth(&q.deletions), "whether delete messages are among the records"},
 		{"noDuplicates", truth(&q.distinct), "whether of all records with the same basic.name only the first in the order is found"},
 		{"summarizeRecipe", truth(&q.summarize), "whether recipes carry the nutrients of their ingredients, in all and per serving"},
-		{"sortBy", sortKind(&q.sort), "the order; by DID where that leaves a tie"},
+		{"sortBy", sortKind(&q.sort), "the order: by " + orderNames(recordOrders) + " or a score that a filter adds, and by DID where that leaves a tie; any other field is told as a warning, and the order is inArweaveBlock:desc"},
 		forceParam(&q.force),
 	}, q.tagSummary.params(), q.paging.params(20), q.resolve.params(), q.shape.params())
 }

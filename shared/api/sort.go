@@ -2,6 +2,8 @@ package api
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"oipnode/shared/openapi"
@@ -51,6 +53,11 @@ var recordOrders = map[string]records.Field{
 	"creatorHandle":  records.FieldCreatorHandle,
 	"ver":            records.FieldVer,
 	"scheduleDate":   records.FieldSchedule,
+}
+
+// orderNames are the fields of a table of orders, for a sentence.
+func orderNames(known map[string]records.Field) string {
+	return strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
 // heightOrder is the order of lists of registrations and templates.

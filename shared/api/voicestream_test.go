@@ -177,3 +177,24 @@ func TestVoiceGatewayWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestVoiceStreamAfterTheEnd: who has read the last event of a dialogue that is over gets
+// a 204, as the description says; a client that is made from it would take it for a fault.
+func TestVoiceStreamAfterTheEnd(t *testing.T) {
+	k := newTalk(t)
+	path, id, _ := k.begin()
+	k.must(200, "ann", "DELETE", path, "")
+	stream := "/api/voice/open-stream?dialogueId=" + id
+	if res := k.send("ann", "GET", stream, ""); res.Code != 200 || !strings.Contains(res.Body.String(), "event: done") {
+		t.Errorf("from the beginning: %d %s", res.Code, res.Body)
+	}
+	for _, ask := range []struct{ query, last string }{{"", "1"}, {"&after=1", ""}} {
+		var header []string
+		if ask.last != "" {
+			header = []string{"Last-Event-ID", ask.last}
+		}
+		if res := k.send("ann", "GET", stream+ask.query, "", header...); res.Code != 204 || res.Body.Len() > 0 {
+			t.Errorf("%+v: %d %s", ask, res.Code, res.Body)
+		}
+	}
+}
