@@ -61,7 +61,7 @@ run: build ## start the local node; GATEWAY=https://… or the sample chain
 URL ?= http://127.0.0.1:3005
 .PHONY: health
 health: ## ask the node at URL how it is; fails when it is not well (curl, jq)
-	@curl -sS --max-time 20 '$(URL)/api/health' '$(URL)/api/health/memory' '$(URL)/api/health/keepdb' | jq -rs '(.[0].status == "OK" and .[1].status == "ok" and .[2].status != "failing") as $$well | "stores \(.[0].status), memory \(.[1].status) at \(.[1].heap.utilization), index \(.[2].status), \(.[0].index.lagBlocks) blocks behind" | if $$well then . else . + "\n" | halt_error(1) end'
+	@curl -sS --max-time 20 '$(URL:/=)/api/health' '$(URL:/=)/api/health/memory' '$(URL:/=)/api/health/keepdb' | jq -rs '(.[0].status == "OK" and .[1].status == "ok" and .[2].status != "failing") as $$well | "stores \(.[0].status), memory \(.[1].status) at \(.[1].heap.utilization), index \(.[2].status), \(.[0].index.lagBlocks) blocks behind" | if $$well then . else . + "\n" | halt_error(1) end'
 
 # A function as it ships, but for this machine, over real engines and beside a gateway
 # that serves the sample chain: make invoke FUNCTION=keepdb EVENT=events/keepdb.json.

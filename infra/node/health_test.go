@@ -52,6 +52,11 @@ func TestHealthCheck(t *testing.T) {
 	p := startNode(t, t.TempDir(), nil)
 	p.until(t, "complete", func(h health) bool { return h.LastCycle != nil && h.LastCycle.Complete })
 	check(p.url, true, "stores OK, memory ok at ")
+	// An address as a browser shows it.
+	out, err := exec.CommandContext(t.Context(), "make", "-s", "-C", "../..", "health", "URL="+p.url+"/").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "stores OK, memory ok at ") {
+		t.Errorf("with a slash behind the address: %v, %s", err, out)
+	}
 	p.stop(t)
 	check(p.url, false, "")
 	// A node whose gateway is not there.
