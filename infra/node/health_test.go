@@ -61,7 +61,10 @@ func TestHealthCheck(t *testing.T) {
 	check(p.url, false, "")
 	// A node whose gateway is not there.
 	p = startNode(t, t.TempDir(), map[string]string{"ARWEAVE_GATEWAYS": "http://127.0.0.1:1"})
-	p.until(t, "failing", func(h health) bool { return h.Status == "failing" })
+	// The console shows this sentence: it began with a colon, without a phase before it.
+	if h := p.until(t, "failing", func(h health) bool { return h.Status == "failing" }); h.LastCycle.Error != "gateway: no gateway can serve" {
+		t.Errorf("the error of the cycle is %q", h.LastCycle.Error)
+	}
 	check(p.url, false, "index failing")
 	p.stop(t)
 	// A limit that the node has nearly used up.

@@ -163,6 +163,7 @@ type health struct {
 	LastCycle     *struct {
 		Complete bool
 		Counts   map[string]int
+		Error    string
 	}
 }
 

@@ -106,7 +106,7 @@ func aboutVoiceStream(*openapi.Schemas) about {
 			{status: http.StatusOK, doc: "The stream; each event is as this says.", media: "text/event-stream", schema: event},
 			{status: http.StatusNoContent, doc: "The dialogue is over, and all of its events have been read: EventSource stays away.", media: noMedia},
 		},
-		errors:  kinds(errs.Invalid, errs.NotFound, errs.TooLarge, errs.TooMany),
-		curl:    "-N '" + address + "/api/voice/open-stream?dialogueId=0123456789abcdef0123456789abcdef' -H 'X-Dialogue-Secret: a-secret-of-my-own'",
+		errors: kinds(errs.Invalid, errs.NotFound, errs.TooLarge, errs.TooMany),
+		curl:   "-N '" + address + "/api/voice/open-stream?dialogueId=0123456789abcdef0123456789abcdef' -H 'X-Dialogue-Secret: a-secret-of-my-own'",
 	}
 }

@@ -74,7 +74,7 @@ type times struct {
 
 // newCycle loads what the last one left. It never returns a nil cycle.
 func newCycle(ctx context.Context, ix *Indexer, lease *state.Lease) (*cycle, error) {
-	c := &cycle{Indexer: ix, opt: &ix.opt, log: ix.opt.Log, lease: lease, tried: newRecent(10000)}
+	c := &cycle{Indexer: ix, opt: &ix.opt, log: ix.opt.Log, lease: lease, tried: newRecent(10000), phase: "begin"}
 	c.dir = newDirectory(c)
 	c.checkpoint = Checkpoint{Height: ix.opt.StartHeight - 1, Initial: true}
 	items, err := ix.opt.State.Get(ctx, startKeys...)
@@ -160,6 +160,7 @@ func (c *cycle) run(ctx context.Context) error {
 func (c *cycle) connect(ctx context.Context) error {
 	gw, height, err := c.opt.Pool.Choose(ctx, c.checkpoint.Height, c.checkpoint.Initial)
 	if err != nil {
+		c.phase = "gateway"
 		return fmt.Errorf("choose a gateway: %w", err)
 	}
 	c.gw, c.height = gw, height

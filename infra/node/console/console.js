@@ -94,10 +94,11 @@ function showState(health) {
   else state.textContent = `Up to date with ${host(last?.gateway)}.`;
   byId("bar").hidden = health.lagBlocks === 0;
   byId("bar").value = Number.parseInt(health.indexingProgress, 10) || 0;
+  const heard = health.gatewayHeight > 0; // before that, nobody knows how far the index is behind
   figures(byId("figures"), [
-    ["Indexed up to block", number(health.checkpoint)],
-    ["Gateway's block", number(health.gatewayHeight)],
-    ["Behind", `${number(health.lagBlocks)} ${health.lagBlocks === 1 ? "block" : "blocks"}`],
+    ["Indexed up to block", number(health.checkpoint || null)],
+    ["Gateway's block", number(heard ? health.gatewayHeight : null)],
+    ["Behind", heard ? `${number(health.lagBlocks)} ${health.lagBlocks === 1 ? "block" : "blocks"}` : "–"],
     ["Cycles", number(health.cycles)],
     ["Last good cycle", ago(health.lastGoodCycle)],
   ]);
