@@ -9,4 +9,7 @@ import (
 	"oipnode/shared/function"
 )
 
-func main() { os.Exit(function.Run("mediafetch", newHandler)) }
+func main() {
+	// Without its dead letters it would seem to work until the first job fails for good.
+	os.Exit(function.Run("mediafetch", newHandler, "MEDIA_BUCKET", "MEDIA_QUEUE_URL", "MEDIA_DEAD_LETTERS_URL"))
+}

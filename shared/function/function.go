@@ -19,6 +19,7 @@ import (
 	stdlog "log"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,13 +37,15 @@ import (
 	"oipnode/shared/trace/xray"
 )
 
-// needed are the variables of the configuration that no function can do without.
-var needed = []string{"OPENSEARCH_ENDPOINT", "STATE_TABLE"}
+// always are the variables of the configuration that every function must have.
+var always = []string{"OPENSEARCH_ENDPOINT", "STATE_TABLE"}
 
 // Run is the whole of a function's main: it returns the exit code once Lambda has told
 // the process to end. build makes the handler, of one of the forms that lambda.Start
-// takes, once per process; it must not use the network.
-func Run(name string, build func(p *Parts) (handler any, err error)) int {
+// takes, once per process; it must not use the network. needed names the variables that
+// this function cannot do without and others can, so that what is missing is told
+// together with everything else that is wrong.
+func Run(name string, build func(p *Parts) (handler any, err error), needed ...string) int {
 	return start.Run(name, func(ctx context.Context, env *start.Env) error {
 		log := slog.New(requestHandler{env.Log.Handler()})
 		quiet(log)
@@ -68,7 +71,7 @@ func Run(name string, build func(p *Parts) (handler any, err error)) int {
 		go lambda.StartWithOptions(xray.Handler(name, i), lambda.WithContext(ctx), lambda.WithEnableSIGTERM())
 		<-ctx.Done() // Lambda ends idle processes only: nothing is under way
 		return errors.Join(p.close(), measured.Flush())
-	}, needed...)
+	}, append(slices.Clone(always), needed...)...)
 }
 
 // quiet sends what libraries print by themselves to the log, as lines for those who debug:

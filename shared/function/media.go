@@ -2,6 +2,7 @@ package function
 
 import (
 	"errors"
+	"fmt"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -54,7 +55,11 @@ func (p *Parts) MediaQueue() (*sqs.Queue, error) {
 		return nil, errNoMedia
 	}
 	c := p.Config.AWS
-	return p.Queue(c.MediaQueueURL, c.MediaDeadLettersURL)
+	queue, err := p.Queue(c.MediaQueueURL, c.MediaDeadLettersURL)
+	if err != nil {
+		return nil, fmt.Errorf("MEDIA_QUEUE_URL and MEDIA_DEAD_LETTERS_URL: %w", err)
+	}
+	return queue, nil
 }
 
 // s3 is a client of S3. An endpoint of one's own has no names for buckets.
