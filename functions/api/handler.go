@@ -46,8 +46,9 @@ type lazy struct {
 	relay *relay.Relay // nil without one
 	queue pace.Sender  // that of the function gunsync; nil without GUN_QUEUE_URL
 
-	mu  sync.Mutex
-	api http.Handler
+	mu   sync.Mutex
+	api  http.Handler
+	keys *keyring // as soon as api is there
 }
 
 func (l *lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -56,6 +57,7 @@ func (l *lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		api.Down(err, l.parts.Metrics, l.parts.Log).ServeHTTP(w, r)
 		return
 	}
+	l.keys.renew(r)
 	h.ServeHTTP(w, r)
 }
 
@@ -69,7 +71,7 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, err := authenticator(ctx, l.parts)
+	keys, err := authenticator(ctx, l.parts)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +88,9 @@ func (l *lazy) handler(ctx context.Context) (http.Handler, error) {
 			return nil, err
 		}
 	}
+	l.keys = keys
 	l.api = api.New(api.Options{
-		Records: stores.Records, State: stores.State, Auth: auth, Voice: dialogues, Media: media, Version: assembly.Version,
+		Records: stores.Records, State: stores.State, Auth: keys.Authenticator, Voice: dialogues, Media: media, Version: assembly.Version,
 		GunSync: l.gunSync(stores), Relay: l.relay, Operations: operations(c.HTTP.Operations),
 		StartHeight: c.Chain.StartHeight, RefreshCycles: c.Index.RefreshCycles, MaxAnswer: maxAnswer,
 		CacheBytes: c.Index.CacheBytes, CacheLife: c.Index.CacheTTL,

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -39,7 +40,7 @@ type Settings struct {
 
 // Authenticator tells who sends a request. It is safe for concurrent use.
 type Authenticator struct {
-	secret []byte
+	secret atomic.Pointer[[]byte]
 	parser *jwt.Parser
 	log    *slog.Logger
 	// domain and signerDID belong together; both are empty without that rule.
@@ -49,7 +50,8 @@ type Authenticator struct {
 // NewAuthenticator checks the settings. It fails for an address that is none and
 // for a base URL without a host.
 func NewAuthenticator(s Settings) (*Authenticator, error) {
-	a := &Authenticator{secret: s.Secret, log: s.Log}
+	a := &Authenticator{log: s.Log}
+	a.Renew(s.Secret)
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -74,6 +76,10 @@ func NewAuthenticator(s Settings) (*Authenticator, error) {
 	a.signerDID = oip.DID(s.ServerAddress)
 	return a, nil
 }
+
+// Renew replaces the key of the tokens: those that were signed with the one before hold
+// no longer. Requests that are under way have been judged already.
+func (a *Authenticator) Renew(secret []byte) { a.secret.Store(&secret) }
 
 // Viewer tells who sends a request. Without a token, or with one that does not
 // hold, that is the anonymous Viewer: reading needs no token, and a stale one
@@ -102,8 +108,9 @@ var (
 func (a *Authenticator) viewer(header string) (Viewer, error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	token = strings.TrimSpace(token)
+	secret := *a.secret.Load()
 	switch {
-	case len(a.secret) == 0:
+	case len(secret) == 0:
 		return Viewer{}, errNoSecret
 	case !strings.EqualFold(scheme, "Bearer") || token == "":
 		return Viewer{}, errScheme
@@ -111,7 +118,7 @@ func (a *Authenticator) viewer(header string) (Viewer, error) {
 		return Viewer{}, errTooLong
 	}
 	claims := jwt.MapClaims{}
-	_, err := a.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return a.secret, nil })
+	_, err := a.parser.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return secret, nil })
 	if err != nil {
 		return Viewer{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,6 +76,33 @@ func TestViewer(t *testing.T) {
 }
 
 // TestViewerLeeway: clocks may differ by half a minute, and no more.
+// TestRenew: with another key the tokens of the one before hold no longer, and without any
+// nobody's do; requests go on meanwhile.
+func TestRenew(t *testing.T) {
+	a := authenticator(t, Settings{Secret: secret})
+	other := []byte("another secret of the tests, long enough")
+	with := func(key []byte) *http.Request {
+		return request("Bearer " + token(t, jwt.SigningMethodHS256, key, jwt.MapClaims{"userId": "u1"}))
+	}
+	old, renewed := with(secret), with(other)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 100 {
+				a.Viewer(old)
+			}
+		})
+	}
+	a.Renew(other)
+	all.Wait()
+	if a.Viewer(old).Authenticated || !a.Viewer(renewed).Authenticated {
+		t.Errorf("the old key holds: %v, the new one: %v", a.Viewer(old).Authenticated, a.Viewer(renewed).Authenticated)
+	}
+	if a.Renew(nil); a.Viewer(old).Authenticated || a.Viewer(renewed).Authenticated {
+		t.Error("a token holds without a key")
+	}
+}
+
 func TestViewerLeeway(t *testing.T) {
 	a := authenticator(t, Settings{Secret: secret})
 	for late, want := range map[time.Duration]bool{0: true, 29 * time.Second: true, 31 * time.Second: false} {
