@@ -217,6 +217,9 @@ func TestPermissions(t *testing.T) {
 	if status := forceSync(t, url); status != http.StatusAccepted {
 		t.Errorf("a wish for a sync: %d", status)
 	}
+	if status, err := call(t.Context(), "GET", url+"/api/absent", "", nil); err != nil || status != http.StatusNotFound {
+		t.Errorf("a path that is none: %d, %v", status, err)
+	}
 	dialogue, stream := begin(t, url)
 	other, _ := begin(t, url)
 	for _, q := range []struct{ method, url, body string }{
@@ -244,6 +247,7 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("%d rows are left", n)
 		}
 	}
+	d.invoke(expiry, event(t, "expiry.json"), nil)
 	tellOfMemory(d, deployed)
 	tellOfMetrics(d, deployed)
 	for name, r := range seen {

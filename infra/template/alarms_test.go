@@ -33,17 +33,19 @@ var emissions = map[string]emission{
 	apiKind:                {"AWS/ApiGateway", "ApiId", "", []string{"4xx", "5xx", "Count", "IntegrationLatency", "Latency"}},
 }
 
-// emitters are the functions that record a metric of ours; what is not here, all do.
+// emitters are the functions that record a metric of ours; what is not here, all do. That
+// they really write it is seen where all of them run (TestPermissions of package awslocal).
 var emitters = []struct {
 	functions []string
 	names     *regexp.Regexp
 }{
-	{[]string{"keepdb"}, regexp.MustCompile(`^(Records[A-Z].*|LagBlocks|CheckpointHeight|CycleErrors|CycleDuration|Ledger.*)$`)},
-	{[]string{"keepdb", "mediafetch"}, regexp.MustCompile(`^GatewayErrors$`)},
+	{[]string{"keepdb"}, regexp.MustCompile(`^(Records[A-Z].*|LagBlocks|CheckpointHeight|CycleErrors|CycleDuration)$`)},
+	{[]string{"cacherefresh"}, regexp.MustCompile(`^Ledger.*$`)},
+	{[]string{"keepdb", "maintenance"}, regexp.MustCompile(`^GatewayErrors$`)},
 	{[]string{"gunsync"}, regexp.MustCompile(`^Gun.*$`)},
 	{[]string{"expiry"}, regexp.MustCompile(`^.*Expiries$`)},
 	{[]string{"api"}, regexp.MustCompile(`^(API.*|Cache.*)$`)},
-	{[]string{"api", "keepdb", "mediafetch"}, regexp.MustCompile(`^QueueDepth$`)},
+	{[]string{"mediafetch"}, regexp.MustCompile(`^QueueDepth$`)},
 }
 
 // emits: the resource really has the metric.

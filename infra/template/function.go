@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -67,14 +68,14 @@ func (t *Template) Variables() []string {
 // Alarms is how many alarms there are.
 func (t *Template) Alarms() int { return len(t.ofKind(alarmKind)) }
 
-// Watched are the metrics of a namespace that alarms look at, by the names of the
-// functions that record them.
+// Watched are the metrics of a namespace that alarms and the dashboard look at, by the
+// names of the functions that record them.
 func (t *Template) Watched(namespace string) map[string][]string {
 	names := make(map[string]string)
 	for _, f := range t.Functions() {
 		names[f.ID] = f.Name
 	}
-	watched := make(map[string][]string)
+	watched := t.shown(namespace, names)
 	for _, id := range t.ofKind(alarmKind) {
 		metric, _ := t.resource(id, "Properties", "MetricName").(string)
 		if t.resource(id, "Properties", "Namespace") != namespace {
@@ -87,6 +88,34 @@ func (t *Template) Watched(namespace string) map[string][]string {
 		}
 	}
 	return watched
+}
+
+// shown are the metrics of a namespace that dashboards show of functions, whose names are
+// given by their ids. What is no dashboard shows nothing.
+func (t *Template) shown(namespace string, names map[string]string) map[string][]string {
+	found := make(map[string][]string)
+	for _, id := range t.ofKind("AWS::CloudWatch::Dashboard") {
+		body, _ := t.resource(id, "Properties", "DashboardBody", "Fn::Sub").(string)
+		var board struct {
+			Widgets []struct{ Properties struct{ Metrics [][]any } }
+		}
+		if err := json.Unmarshal([]byte(body), &board); err != nil {
+			continue
+		}
+		for _, w := range board.Widgets {
+			for _, m := range w.Properties.Metrics {
+				if len(m) < 4 || m[0] != namespace {
+					continue
+				}
+				metric, _ := m[1].(string)
+				value, _ := m[3].(string)
+				if name := names[strings.TrimSuffix(strings.TrimPrefix(value, "${"), "}")]; name != "" && !slices.Contains(found[name], metric) {
+					found[name] = append(found[name], metric)
+				}
+			}
+		}
+	}
+	return found
 }
 
 // number is a whole number, or the default of the parameter that stands for it.
