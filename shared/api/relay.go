@@ -22,14 +22,25 @@ func (s *server) relayRows() []row {
 // its own; an error means that nothing of one was sent.
 func (s *server) passed(call func(w http.ResponseWriter, r *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := error(errs.E(errs.Unavailable, "this node passes nothing through to a GUN relay", nil))
-		if s.opt.Relay != nil {
-			err = call(w, r)
+		if s.opt.Relay == nil {
+			s.noRelay(w, r)
+			return
 		}
-		if err != nil {
+		if err := call(w, r); err != nil {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// noRelay is the answer of a node that passes nothing through. It is as it was set up, so
+// there is nothing to log.
+func (s *server) noRelay(w http.ResponseWriter, r *http.Request) {
+	a, err := errorAnswer(errs.E(errs.Unavailable, "this node passes nothing through to a GUN relay", nil))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.send(w, r, a)
 }
 
 // relayRequest is what GET /gun-relay/get asks for.

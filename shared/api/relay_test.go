@@ -104,13 +104,17 @@ func TestRelayRefuses(t *testing.T) {
 	}
 }
 
-// TestNoRelay: a node without a relay says so at both paths.
+// TestNoRelay: a node without a relay says so at both paths, and that is no fault of its
+// own: whoever asks for it must not be able to fill the log with errors.
 func TestNoRelay(t *testing.T) {
 	w := newWorld(t)
 	for _, r := range []*http.Request{httptest.NewRequest(http.MethodGet, "/gun-relay/get?soul=a", nil), posted("/gun-relay/put", "{}")} {
 		if res := w.do(r); res.Code != http.StatusServiceUnavailable || res.json["code"] != "unavailable" {
 			t.Errorf("%s: %d %s", r.URL, res.Code, res.Body)
 		}
+	}
+	if lines := w.log.lines(t, "request failed"); len(lines) > 0 {
+		t.Errorf("logged as failed: %v", lines)
 	}
 }
 
