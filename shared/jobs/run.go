@@ -201,7 +201,7 @@ func settle(ctx context.Context, q Queue, j Job, cause error, opts Options) Outc
 		return Retried
 	case permanent, j.Attempt >= opts.MaxAttempts && !over:
 		if err = q.Bury(ctx, j, reason(j, cause)); err == nil {
-			log.ErrorContext(ctx, "a job failed for good", "class", errs.ClassOf(cause))
+			log.ErrorContext(ctx, "a job failed for good", "class", errs.ClassOf(cause).String())
 			return Buried
 		}
 	case over: // it is not the job's fault

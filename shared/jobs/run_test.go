@@ -234,6 +234,20 @@ func TestUnsettled(t *testing.T) {
 	q.stats(t, jobs.Stats{Running: 2})
 }
 
+// TestClassIsSaid: whether a job failed for good because of its cause or of its tries
+// stands in the log as a word, also where the log is JSON.
+func TestClassIsSaid(t *testing.T) {
+	for want, cause := range map[string]error{"permanent": errs.E(errs.NotFound, "it is gone", nil), "transient": errDown} {
+		var log bytes.Buffer
+		q := newQueue(t, "x")
+		jobs.Batch(t.Context(), q, q.all(t), func(context.Context, jobs.Job) error { return cause },
+			jobs.Options{MaxAttempts: 1, Log: slog.New(slog.NewJSONHandler(&log, nil))})
+		if !strings.Contains(log.String(), `"class":"`+want+`"`) {
+			t.Errorf("%s is not in %s", want, log.String())
+		}
+	}
+}
+
 // TestPauses: a job that failed rests longer each time.
 func TestPauses(t *testing.T) {
 	q := newQueue(t)
