@@ -18,8 +18,9 @@ const (
 	keyLife = 5 * time.Minute
 	// keyPause is how long SSM is left alone when it did not answer.
 	keyPause = time.Minute
-	// keyWait is what a request waits at most for the key to be read again.
-	keyWait = 2 * time.Second
+	// keyWait is what a request waits at most for the key to be read again: with the
+	// longest that it may take itself, there must be time left to answer.
+	keyWait = time.Second
 )
 
 // keyring tells who sends a request, by the key that is in force.
