@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -266,6 +267,24 @@ func TestSamconfig(t *testing.T) {
 	} {
 		if settings[name] != want {
 			t.Errorf("%s is %q, want %q", name, settings[name], want)
+		}
+	}
+}
+
+// TestInvokeWaits: a command of the README that invokes a function waits as long as that
+// may take. The AWS CLI gives up after a minute by default, and then calls again.
+func TestInvokeWaits(t *testing.T) {
+	readme, err := os.ReadFile(root + "/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := regexp.MustCompile("aws lambda invoke --function-name[^\n`]*").FindAllString(string(readme), -1)
+	if len(commands) < 5 {
+		t.Errorf("only %d commands: %q", len(commands), commands)
+	}
+	for _, command := range commands {
+		if !strings.Contains(command, " --cli-read-timeout 0 ") {
+			t.Errorf("it gives up after a minute: %s", command)
 		}
 	}
 }
