@@ -122,7 +122,7 @@ type Options struct {
 	MaxBytes int64
 	// Timeout is the longest that the fetch of one source may take, 15 minutes by
 	// default. When the context of Run has a deadline, it ends Reserve before that,
-	// 20 seconds by default, so that the outcome can be written.
+	// 30 seconds by default, so that the outcome can be written.
 	Timeout, Reserve time.Duration
 	// JobLife is for how long a job can be read, 7 days by default.
 	JobLife time.Duration
@@ -162,7 +162,7 @@ type Library struct {
 func New(o Options) (*Library, error) {
 	preset(&o.MaxBytes, 5<<30)
 	preset(&o.Timeout, 15*time.Minute)
-	preset(&o.Reserve, 20*time.Second)
+	preset(&o.Reserve, 30*time.Second)
 	preset(&o.JobLife, 7*24*time.Hour)
 	preset(&o.MaxPerOwner, 20)
 	preset(&o.MaxItems, 16)

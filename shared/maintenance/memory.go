@@ -54,8 +54,18 @@ type Cleaned struct {
 	Again bool `json:"again,omitempty"`
 }
 
-// clearMargin is kept of a call's time for its answer.
-const clearMargin = 2 * time.Second
+// margin is kept of a call's time for its answer, or a quarter of a short one. A function
+// has a quarter of an hour, and an alarm looks for those that take more than 98 percent.
+const margin = 30 * time.Second
+
+// within is the context of the work of a call, which ends in time to answer.
+func within(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(margin, time.Until(deadline)/4)))
+}
 
 // cleanup forgets what can be had again. The processed ids are rows of the state store:
 // they take no memory of this process, and the next sync looks at all records again.
@@ -68,12 +78,8 @@ func (m Maintenance) cleanup(ctx context.Context) (c Cleaned, err error) {
 	for _, cache := range before.Caches {
 		c.Caches[cache.Name] = cache.Bytes
 	}
-	work := ctx
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		work, cancel = context.WithDeadline(ctx, deadline.Add(-clearMargin))
-		defer cancel()
-	}
+	work, cancel := within(ctx)
+	defer cancel()
 	c.Processed, err = gun.ClearProcessed(work, m.State)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		c.Again, err = true, nil
@@ -119,12 +125,8 @@ func (m Maintenance) watch(ctx context.Context, interval, duration time.Duration
 	var points []memory.Point
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	end := ctx.Done()
-	if deadline, ok := ctx.Deadline(); ok {
-		brief, cancel := context.WithDeadline(ctx, deadline.Add(-clearMargin))
-		defer cancel()
-		end = brief.Done()
-	}
+	brief, cancel := within(ctx)
+	defer cancel()
 	for n := int64(duration / interval); ; n-- {
 		s := m.Memory.Check(ctx)
 		points = append(points, memory.Point{At: s.Sample.At, Used: s.Sample.Used})
@@ -142,7 +144,7 @@ func (m Maintenance) watch(ctx context.Context, interval, duration time.Duration
 		select {
 		case <-ticker.C:
 			continue
-		case <-end:
+		case <-brief.Done():
 		}
 		if err := ctx.Err(); err != nil {
 			return w, err

@@ -83,11 +83,22 @@ func TestWatch(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	m.Emit = nil
-	synctest.Test(t, func(t *testing.T) { // so that a busy machine has the time for two samples
-		brief, cancel := context.WithTimeout(t.Context(), clearMargin+50*time.Millisecond)
+	synctest.Test(t, func(t *testing.T) { // so that a busy machine has the time for all samples
+		brief, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		if w, err := m.watch(brief, time.Millisecond, time.Hour); err != nil || w.Count < 50 || w.Count > 51 {
+		if w, err := m.watch(brief, time.Millisecond, time.Hour); err != nil || w.Count < 150 || w.Count > 151 {
 			t.Errorf("whose time is over: %d samples, %v", w.Count, err)
+		}
+	})
+	// As a function it ends before an alarm takes it for one that does not.
+	synctest.Test(t, func(t *testing.T) {
+		const timeout = 15 * time.Minute
+		invocation, cancel := context.WithTimeout(t.Context(), timeout)
+		defer cancel()
+		begun := time.Now()
+		w, err := m.watch(invocation, time.Second, 24*time.Hour)
+		if took := time.Since(begun); err != nil || took > timeout*97/100 || took < timeout*9/10 {
+			t.Errorf("%d samples in %v, %v", w.Count, took, err)
 		}
 	})
 	cancelled, cancel := context.WithCancel(t.Context())
