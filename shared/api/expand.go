@@ -11,7 +11,7 @@ import (
 // number of times, and of one that is too large nothing is made. Counting ends where the
 // bound is passed, so what it costs is bounded by the answer as well.
 func (g *graph) expand() ([][]byte, error) {
-	e := expansion{graph: g}
+	e := expansion{graph: g, texts: make(map[*ref][]byte)}
 	ends := make([]int, len(g.page))
 	for i, d := range g.page {
 		if e.root(d); e.over() {
@@ -38,7 +38,10 @@ type expansion struct {
 	dst  []byte
 	size int
 	way  [maxResolveDepth + 1]*node // to the document where it is, by levels
-	text []byte                     // a name with a comment
+	// texts are the names with their comments, each made once, however often its recipe
+	// stands in the answer. Each is counted when it is made, so that together they are
+	// hardly more than an answer.
+	texts map[*ref][]byte
 }
 
 // over reports whether there is more than an answer may have.
@@ -64,11 +67,12 @@ func (e *expansion) root(d document) {
 func (e *expansion) document(d document, level int) {
 	from := 0
 	if level < e.depth {
-		for _, r := range d.refs {
+		for i := range d.refs {
+			r := &d.refs[i]
 			if e.over() {
 				return
 			}
-			if e.leaves(d, r, level+1) {
+			if e.leaves(r, level+1) {
 				continue
 			}
 			e.put(d.json[from:r.at])
@@ -83,7 +87,7 @@ func (e *expansion) document(d document, level int) {
 func (e *expansion) named(level int) bool { return e.namesOnly && level == e.depth }
 
 // leaves reports whether a reference at a level stays as it is.
-func (e *expansion) leaves(d document, r ref, level int) bool {
+func (e *expansion) leaves(r *ref, level int) bool {
 	if e.named(level) {
 		return r.to != nil && r.to.name == nil
 	}
@@ -91,22 +95,32 @@ func (e *expansion) leaves(d document, r ref, level int) bool {
 }
 
 // reference writes what stands for a reference at a level.
-func (e *expansion) reference(d document, r ref, level int) {
+func (e *expansion) reference(d document, r *ref, level int) {
 	switch {
 	case e.named(level):
-		name := d.json[r.at:r.end]
-		if r.to != nil {
-			name = r.to.name
-		}
-		if comment, ok := d.comments[r.at]; ok {
-			e.text = canon.AppendString(e.text[:0], withComment(string(decoded(name)), comment))
-			name = e.text
-		}
-		e.put(name)
+		e.put(e.name(d, r))
 	case slices.Contains(e.way[:level], r.to):
 		e.put([]byte(`{"oip":`), r.to.envelope, []byte(`,"data":{"basic":`), r.to.basic, []byte(`},"_circular":true}`))
 	default:
 		e.way[level] = r.to
 		e.document(r.to.document, level)
 	}
+}
+
+// name is what is written for a reference in place of a record.
+func (e *expansion) name(d document, r *ref) []byte {
+	name := d.json[r.at:r.end]
+	if r.to != nil {
+		name = r.to.name
+	}
+	comment, ok := d.comments[r.at]
+	if !ok {
+		return name
+	}
+	text, ok := e.texts[r]
+	if !ok {
+		text = canon.AppendString(nil, withComment(string(decoded(name)), comment))
+		e.texts[r] = text
+	}
+	return text
 }

@@ -19,7 +19,10 @@ var frontWords = []string{"ground", "virgin", "boneless", "skinless"}
 // chicken breast, diced".
 func withComment(name, comment string) string {
 	var front, behind []string
-	known := wordsOf(name)
+	known := make(map[string]bool) // a name may be as long as a comment, and neither has a bound of its own
+	for _, w := range wordsOf(name) {
+		known[w] = true
+	}
 	for part := range strings.SplitSeq(comment, ", ") { // a comma without a space may be in a number
 		part = strings.Trim(part, ", ")
 		words := wordsOf(part)
@@ -28,8 +31,8 @@ func withComment(name, comment string) string {
 		case part == "":
 		case first < 0:
 			behind = append(behind, part)
-		case !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(known, w) }):
-		case slices.Contains(known, frontWords[first]):
+		case !slices.ContainsFunc(words, func(w string) bool { return !known[w] }):
+		case known[frontWords[first]]:
 			behind = append(behind, part)
 		case frontWords[first] == "virgin":
 			oil, rest := splitVirgin(part)

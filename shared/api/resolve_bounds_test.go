@@ -63,6 +63,16 @@ func TestResolveHostile(t *testing.T) {
 		did(0): named(did(0), "deep", `,"to":`+strings.Repeat("[", canon.MaxDepth-1)+`"`+did(1)+`"`+strings.Repeat("]", canon.MaxDepth-1))}
 	names := map[string]string{did(1): named(did(1), strings.Repeat("n", 1<<20), ""), did(0): named(did(0), "root", `,"recipe":{"ingredient":`+times(1000, to(1))+
 		`,"ingredient_comment":`+times(1000, func(int) string { return `"ground"` })+`}`)}
+	// A recipe with a long comment on its one ingredient, which is named often. What the
+	// name of the ingredient says already is not said again, so the answers are small.
+	commented := func(n int, name, comment string) map[string]string {
+		return map[string]string{
+			did(0): named(did(0), "root", `,"to":`+times(n, to(1))),
+			did(1): named(did(1), "recipe", `,"recipe":{"ingredient":["`+did(2)+`"],"ingredient_comment":["`+comment+`"]}`),
+			did(2): named(did(2), name, ""),
+		}
+	}
+	words := strings.Trim(strings.ReplaceAll(times(3000, func(i int) string { return string([]byte{'a' + byte(i/400), 'a' + byte(i/20%20), 'a' + byte(i%20)}) }), ",", " "), "[]")
 	for name, c := range map[string]struct {
 		documents map[string]string
 		root      string
@@ -81,6 +91,8 @@ func TestResolveHostile(t *testing.T) {
 		"a large one, often":                {thousand, did(0), resolving{depth: 1}, false},
 		"much to be read":                   {heavy, "did:gun:aaaaaaaaaaaa:root", resolving{depth: 1}, false},
 		"nested":                            {deep, did(0), resolving{depth: 5}, true},
+		"long comments":                     {commented(1, words+" ground zz", "ground"+strings.Repeat(" zz", 100_000)), did(0), resolving{depth: 2, namesOnly: true}, true},
+		"long comments, often":              {commented(8, "ground zz", "ground"+strings.Repeat(" zz", 100_000)), did(0), resolving{depth: 2, namesOnly: true}, true},
 		"a large name, often":               {names, did(0), resolving{depth: 1, namesOnly: true}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
