@@ -38,16 +38,14 @@ func (l Like) Compare(line string) Closeness {
 	case ends:
 		return EndsWith
 	}
-	for {
-		if at > 0 && limitsWord(body[at-1]) && at+len(text) < len(body) && limitsWord(body[at+len(text)]) {
+	// Only behind a sign that ends words can another one begin: in "aaaa…" the text "aa…"
+	// comes at every place, and need not be looked for at each.
+	for i := max(at, 1); i+len(text) < len(body); i++ {
+		if limitsWord(body[i-1]) && strings.HasPrefix(body[i:], text) && limitsWord(body[i+len(text)]) {
 			return WholeWord
 		}
-		next := strings.Index(body[at+1:], text)
-		if next < 0 {
-			return Contains
-		}
-		at += 1 + next
 	}
+	return Contains
 }
 
 // limitsWord reports whether a byte can stand beside a whole word: an ASCII character

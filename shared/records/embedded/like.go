@@ -112,18 +112,21 @@ func mayContain(data []byte, text string) bool {
 			return bytes.IndexByte(data, '\\') >= 0 || !utf8.Valid(data) || strings.Contains(strings.ToLower(string(data)), text)
 		}
 	}
-	first, rest := text[0], text[1:]
-	for i := 0; i+len(text) <= len(data); i++ {
-		if lower(data[i]) != first {
-			continue
+	// In pieces, each with the end of the one before: a publisher can make data in which
+	// every place looks like the text up to its last letter, and bytes.Index does not try
+	// it from each of them.
+	var piece [4 << 10]byte
+	part, kept := []byte(text), 0
+	for len(data) > 0 {
+		n := kept
+		for ; n < len(piece) && n-kept < len(data); n++ {
+			piece[n] = lower(data[n-kept])
 		}
-		n := 0
-		for n < len(rest) && lower(data[i+1+n]) == rest[n] {
-			n++
-		}
-		if n == len(rest) {
+		if bytes.Contains(piece[:n], part) {
 			return true
 		}
+		data = data[n-kept:]
+		kept = copy(piece[:], piece[n-min(n, len(part)-1):n])
 	}
 	return false
 }

@@ -1,10 +1,12 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -152,6 +154,31 @@ func TestMayContain(t *testing.T) {
 	} {
 		if got := mayContain([]byte(c.data), c.text); got != c.want {
 			t.Errorf("mayContain(%s, %q) = %t", c.data, c.text, got)
+		}
+	}
+	// Long data is looked at in pieces; the text is found wherever it lies in them.
+	for _, text := range []string{"b", "ab", strings.Repeat("a", 200) + "b", strings.Repeat("ab", records.MaxLike/2)} {
+		for _, before := range []int{0, 1, 3839, 3840, 3841, 4095, 4096, 4097, 8192 - 255, 8192, 10_000} {
+			for _, behind := range []int{0, 1, 5000} {
+				data := strings.Repeat("A", before) + strings.ToUpper(text)
+				if !mayContain([]byte(data+strings.Repeat("c", behind)), text) {
+					t.Errorf("%.5q… of %d bytes behind %d and before %d is not found", text, len(text), before, behind)
+				}
+				if data = data[:len(data)-1] + "x"; mayContain([]byte(data+strings.Repeat("c", behind)), text) != strings.Contains(strings.ToLower(data), text) {
+					t.Errorf("%.5q… of %d bytes without its end is found behind %d and before %d", text, len(text), before, behind)
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkMayContain is about data in which every place looks like the text at first.
+func BenchmarkMayContain(b *testing.B) {
+	data, text := bytes.Repeat([]byte("a"), 1<<20), strings.Repeat("a", records.MaxLike-1)+"b"
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if mayContain(data, text) {
+			b.Fatal("found")
 		}
 	}
 }
