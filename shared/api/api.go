@@ -130,6 +130,8 @@ type server struct {
 	wholes        *cache.Cache
 	packer        *packer      // nil compresses nothing
 	kept          atomic.Int64 // the epoch of answers
+	makers        makers
+	unsent        *unsent
 	caches        []clearable
 	told          functionsRead
 }
@@ -143,7 +145,8 @@ func New(o Options) http.Handler {
 	o = o.withDefaults()
 	s := &server{
 		opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log), epoch: epoch.NewReader(o.State, o.Now),
-		answers: cache.New(cache.Options{Bytes: o.CacheBytes, Life: o.CacheLife, Now: o.Now}), packer: newPacker(),
+		answers: cache.New(cache.Options{Bytes: o.CacheBytes, Life: o.CacheLife, Now: o.Now}), packer: newPacker(), makers: newMakers(),
+		unsent: newUnsent(o.Memory.State().Sample.Limit, o.MaxAnswer),
 		wholes: cache.New(cache.Options{Bytes: wholesBytes, Life: wholeLife, Now: o.Now}),
 	}
 	if o.RefreshCycles > 0 {

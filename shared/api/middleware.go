@@ -74,9 +74,12 @@ func (s *server) allowOrigin(h http.Header, r *http.Request) {
 	}
 }
 
-// vary adds a header to those on which the answer depends.
+// vary adds a header to those on which the answer depends, once.
 func vary(h http.Header, name string) {
 	if before := h.Get("Vary"); before != "" {
+		if slices.Contains(strings.Split(before, ", "), name) {
+			return
+		}
 		name = before + ", " + name
 	}
 	h.Set("Vary", name)

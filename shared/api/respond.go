@@ -189,6 +189,14 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, a answer) {
 	suffix := ""
 	if zipped && a.packed != nil {
 		a.body, suffix = a.packed, gzipTag
+	}
+	release, ok := s.unsent.hold(len(a.body))
+	if !ok {
+		s.fail(w, r, errCrowded())
+		return
+	}
+	defer release()
+	if suffix != "" {
 		h.Set("Content-Encoding", "gzip")
 	}
 	if a.tag != "" {

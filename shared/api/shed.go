@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"oipnode/shared/errs"
@@ -13,15 +15,101 @@ import (
 // shedPause is when a caller may come again whose query was refused.
 const shedPause = 30 * time.Second
 
+// What the lists of all callers together take while they are made and sent. Thousands of
+// queries at a time would otherwise hold a page each, or several, before the monitor takes
+// its next sample.
+const (
+	// makersEach is how many answers to heavy queries are made at a time for each
+	// processor, and fewestMakers how many at least; of the others it is lighter times as
+	// many. The heavy ones are apart so that they do not keep the others waiting.
+	makersEach, fewestMakers, lighter = 2, 8, 4
+	// makerWait is how long a request waits for its turn, which costs next to nothing.
+	makerWait = 10 * time.Second
+	// maxUnsent is how many bytes of answers may lie here whose readers have not taken
+	// them yet, and no more than a part of the memory limit, one in unsentPart.
+	maxUnsent, unsentPart = 256 << 20, 8
+	// smallAnswer is up to what size an answer is not counted.
+	smallAnswer = 64 << 10
+)
+
+// makers are the turns of those who make answers.
+type makers struct{ heavy, light chan struct{} }
+
+func newMakers() makers {
+	n := max(makersEach*runtime.GOMAXPROCS(0), fewestMakers)
+	return makers{make(chan struct{}, n), make(chan struct{}, lighter*n)}
+}
+
+// unsent are the answers that are being sent.
+type unsent struct {
+	bytes atomic.Int64
+	most  int64
+}
+
+// newUnsent makes room for at least one answer, whatever the memory limit; 0 is none.
+func newUnsent(limit int64, answer int) *unsent {
+	if limit <= 0 {
+		limit = unsentPart * maxUnsent
+	}
+	return &unsent{most: max(int64(answer), min(maxUnsent, limit/unsentPart))}
+}
+
+// hold counts the bytes of an answer that is about to be sent, until release. It reports
+// false when too many are on their way already: the answer is then given up at once, since
+// waiting would keep it here as well.
+func (u *unsent) hold(n int) (release func(), ok bool) {
+	if u == nil || n <= smallAnswer {
+		return func() {}, true
+	}
+	release = func() { u.bytes.Add(-int64(n)) }
+	if u.bytes.Add(int64(n)) > u.most {
+		release()
+		return nil, false
+	}
+	return release, true
+}
+
 // sparing serves an endpoint whose heavy requests are refused while the process is short
-// of memory, and after all caches were given up for it (memory.Monitor).
+// of memory, and after all caches were given up for it (memory.Monitor). All of them are
+// made a few at a time.
 func (s *server) sparing(heavy func(url.Values) bool, e endpoint) endpoint {
 	return func(ctx context.Context, r *http.Request) (answer, error) {
-		if s.opt.Memory.Shedding() && heavy(r.URL.Query()) {
-			return answer{}, errs.E(errs.Unavailable, "the node is short of memory and answers small queries only: ask for less, or later", nil).After(shedPause)
+		turns := s.makers.light
+		if heavy(r.URL.Query()) {
+			if s.opt.Memory.Shedding() {
+				return answer{}, errs.E(errs.Unavailable, "the node is short of memory and answers small queries only: ask for less, or later", nil).After(shedPause)
+			}
+			turns = s.makers.heavy
 		}
+		if err := turn(ctx, turns, makerWait); err != nil {
+			return answer{}, err
+		}
+		defer func() { <-turns }()
 		return e(ctx, r)
 	}
+}
+
+// turn waits for a place among those who make answers.
+func turn(ctx context.Context, turns chan struct{}, most time.Duration) error {
+	select {
+	case turns <- struct{}{}:
+		return nil
+	default:
+	}
+	waited := time.NewTimer(most)
+	defer waited.Stop()
+	select {
+	case turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-waited.C:
+		return errCrowded()
+	}
+}
+
+func errCrowded() error {
+	return errs.E(errs.Unavailable, "too many large answers are being made or sent at the moment: ask for less, or later", nil).After(retryAfter)
 }
 
 // smallLimit is the largest page that is no heavy query.
