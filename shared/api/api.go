@@ -131,7 +131,8 @@ type server struct {
 	packer        *packer      // nil compresses nothing
 	kept          atomic.Int64 // the epoch of answers
 	makers        makers
-	unsent        *unsent
+	unsent        *room // of the answers
+	bodies        *room
 	caches        []clearable
 	told          functionsRead
 }
@@ -146,7 +147,7 @@ func New(o Options) http.Handler {
 	s := &server{
 		opt: o, organizations: access.NewOrganizations(o.Records, o.Now, o.Log), epoch: epoch.NewReader(o.State, o.Now),
 		answers: cache.New(cache.Options{Bytes: o.CacheBytes, Life: o.CacheLife, Now: o.Now}), packer: newPacker(), makers: newMakers(),
-		unsent: newUnsent(o.Memory.State().Sample.Limit, o.MaxAnswer),
+		unsent: newRoom(o.Memory.State().Sample.Limit, int64(o.MaxAnswer)), bodies: newRoom(o.Memory.State().Sample.Limit, o.MaxBody),
 		wholes: cache.New(cache.Options{Bytes: wholesBytes, Life: wholeLife, Now: o.Now}),
 	}
 	if o.RefreshCycles > 0 {

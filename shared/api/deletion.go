@@ -41,7 +41,7 @@ func (s *server) deleteRecord(ctx context.Context, r *http.Request) (answer, err
 	if !viewer.Authenticated {
 		return answer{}, errs.E(errs.Unauthorized, "deleting a record needs a valid token", nil)
 	}
-	did, err := readDeletion(r)
+	did, err := s.readDeletion(ctx, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -74,8 +74,8 @@ func (s *server) deleteRecord(ctx context.Context, r *http.Request) (answer, err
 
 // readDeletion reads the DID out of {"delete":{"did":"…"}}. Other members are ignored,
 // as unknown parameters are.
-func readDeletion(r *http.Request) (string, error) {
-	text, err := readBody(r)
+func (s *server) readDeletion(ctx context.Context, r *http.Request) (string, error) {
+	text, err := s.readBody(ctx, r)
 	if err != nil {
 		return "", err
 	}

@@ -47,7 +47,7 @@ func (s *server) mediaFetch(ctx context.Context, r *http.Request) (answer, error
 	if library.OwnerOf(v) == "" {
 		return answer{}, errs.E(errs.Unauthorized, "send a valid token: what is fetched belongs to somebody", nil)
 	}
-	text, err := readBody(r)
+	text, err := s.readBody(ctx, r)
 	if err != nil {
 		return answer{}, err
 	}

@@ -190,7 +190,7 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, a answer) {
 	if zipped && a.packed != nil {
 		a.body, suffix = a.packed, gzipTag
 	}
-	release, ok := s.unsent.hold(len(a.body))
+	release, ok := s.unsent.hold(int64(len(a.body)))
 	if !ok {
 		s.fail(w, r, errCrowded())
 		return

@@ -25,11 +25,12 @@ const (
 	makersEach, fewestMakers, lighter = 2, 8, 4
 	// makerWait is how long a request waits for its turn, which costs next to nothing.
 	makerWait = 10 * time.Second
-	// maxUnsent is how many bytes of answers may lie here whose readers have not taken
-	// them yet, and no more than a part of the memory limit, one in unsentPart.
-	maxUnsent, unsentPart = 256 << 20, 8
-	// smallAnswer is up to what size an answer is not counted.
-	smallAnswer = 64 << 10
+	// maxRoom is how many bytes of answers may lie here whose readers have not taken them
+	// yet, and of bodies that were not sent to their end or are being worked on; each no
+	// more than a part of the memory limit, one in roomPart.
+	maxRoom, roomPart = 256 << 20, 8
+	// small is up to what size an answer or a body is not counted.
+	small = 64 << 10
 )
 
 // makers are the turns of those who make answers.
@@ -40,29 +41,29 @@ func newMakers() makers {
 	return makers{make(chan struct{}, n), make(chan struct{}, lighter*n)}
 }
 
-// unsent are the answers that are being sent.
-type unsent struct {
+// room is what the answers that are being sent, or the bodies that are being read, may
+// take together.
+type room struct {
 	bytes atomic.Int64
 	most  int64
 }
 
-// newUnsent makes room for at least one answer, whatever the memory limit; 0 is none.
-func newUnsent(limit int64, answer int) *unsent {
+// newRoom makes room for at least the largest one, whatever the memory limit; 0 is none.
+func newRoom(limit, largest int64) *room {
 	if limit <= 0 {
-		limit = unsentPart * maxUnsent
+		limit = roomPart * maxRoom
 	}
-	return &unsent{most: max(int64(answer), min(maxUnsent, limit/unsentPart))}
+	return &room{most: max(largest, min(maxRoom, limit/roomPart))}
 }
 
-// hold counts the bytes of an answer that is about to be sent, until release. It reports
-// false when too many are on their way already: the answer is then given up at once, since
-// waiting would keep it here as well.
-func (u *unsent) hold(n int) (release func(), ok bool) {
-	if u == nil || n <= smallAnswer {
+// hold counts bytes until release. It reports false when there are too many already:
+// an answer is then given up at once, since waiting would keep it here as well.
+func (u *room) hold(n int64) (release func(), ok bool) {
+	if u == nil || n <= small {
 		return func() {}, true
 	}
-	release = func() { u.bytes.Add(-int64(n)) }
-	if u.bytes.Add(int64(n)) > u.most {
+	release = func() { u.bytes.Add(-n) }
+	if u.bytes.Add(n) > u.most {
 		release()
 		return nil, false
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -142,4 +143,52 @@ func TestSlowReaders(t *testing.T) {
 	close(gate)
 	all.Wait()
 	w.ok("", "/api/records", "limit", "1")
+}
+
+// TestSlowBodies: bodies that are not sent to their end are no more than a part of the
+// memory limit together; small ones are not counted.
+func TestSlowBodies(t *testing.T) {
+	k := newTalk(t)
+	k.opt.Memory = memory.New(memory.Options{Read: func() memory.Sample { return memory.Sample{At: noon, Limit: 8 * mib} }})
+	k.handler = New(k.opt)
+	ask := func(body io.Reader, size int64) response {
+		r := httptest.NewRequest(http.MethodPost, "/api/voice/dialogues", body)
+		r.ContentLength = size
+		r.Header.Set(secretHeader, "a-secret-of-the-tests")
+		return k.do(r)
+	}
+	const large = 300_000
+	var all sync.WaitGroup
+	var ends []*io.PipeWriter
+	for range 3 { // 900 KB of 1 MiB
+		reader, writer := io.Pipe()
+		all.Go(func() {
+			if res := ask(reader, large); res.Code != http.StatusCreated {
+				t.Errorf("%d %s", res.Code, res.Body)
+			}
+		})
+		if _, err := writer.Write([]byte("{")); err != nil { // it is read when this returns
+			t.Fatal(err)
+		}
+		ends = append(ends, writer)
+	}
+	for _, size := range []int64{large, -1} { // of unknown length it may be the largest
+		if res := ask(strings.NewReader("{}"), size); res.Code != http.StatusServiceUnavailable || res.Header().Get("Retry-After") == "" {
+			t.Errorf("beyond the bound: %d %s", res.Code, res.Body)
+		}
+	}
+	if res := ask(strings.NewReader("{}"), 2); res.Code != http.StatusCreated {
+		t.Errorf("a small body: %d %s", res.Code, res.Body)
+	}
+	for _, writer := range ends {
+		if _, err := writer.Write([]byte("}")); err != nil {
+			t.Error(err)
+		}
+		_ = writer.Close()
+	}
+	all.Wait()
+	// What a request held is free once its context has ended, which nobody waits for.
+	for ask(strings.NewReader("{}"), large).Code != http.StatusCreated {
+		time.Sleep(time.Millisecond)
+	}
 }

@@ -60,7 +60,7 @@ func (s *server) voiceStart(ctx context.Context, r *http.Request) (answer, error
 	var body struct {
 		Secret string `json:"secret"`
 	}
-	text, err := readBody(r)
+	text, err := s.readBody(ctx, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -154,7 +154,7 @@ func (s *server) voiceAppend(ctx context.Context, r *http.Request) (answer, erro
 	if err != nil {
 		return answer{}, err
 	}
-	text, err := readBody(r)
+	text, err := s.readBody(ctx, r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -169,11 +169,22 @@ func (s *server) voiceAppend(ctx context.Context, r *http.Request) (answer, erro
 	return reply(http.StatusCreated, appendAnswer{d.ID, e.Number, e.Event, e.At, d.Events, d.ExpiresAt})
 }
 
-// readBody reads a whole body, which is bounded by Options.MaxBody.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody reads a whole body, which is bounded by Options.MaxBody. Until ctx ends it is
+// counted among all that are here, with the size that was announced: anybody may begin
+// thousands of them and not end.
+func (s *server) readBody(ctx context.Context, r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
 	}
+	size := r.ContentLength
+	if size < 0 || size > s.opt.MaxBody {
+		size = s.opt.MaxBody
+	}
+	release, ok := s.bodies.hold(size)
+	if !ok {
+		return nil, errs.E(errs.Unavailable, "too many large bodies are being sent at the moment, try again later", nil).After(retryAfter)
+	}
+	context.AfterFunc(ctx, release)
 	text, err := io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
 	switch {
