@@ -66,7 +66,7 @@ func (f *finder) member(i int, selected bool) int {
 	}
 	f.path = append(f.path, decoded(f.json[i:end])...)
 	f.names++
-	i = f.value(f.space(f.space(end)+1), selected || f.fields[string(f.path)])
+	i = f.value(f.space(f.space(end)+1), selected || len(f.path) <= f.longest && f.fields[string(f.path)])
 	f.path = f.path[:before]
 	f.names--
 	return i

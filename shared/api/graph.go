@@ -17,8 +17,11 @@ type graph struct {
 	resolving
 	shape shape // of the records that are reached
 	max   int   // the most bytes of an answer
-	page  []document
-	nodes map[string]*node
+	// longest is the length of the longest of the fields: a longer path is none of them, and
+	// a publisher can put a name of any length in front of any number of members.
+	longest int
+	page    []document
+	nodes   map[string]*node
 	// wanted are the DIDs of the next level, and asked is how many came before.
 	wanted []string
 	asked  int
@@ -55,7 +58,11 @@ type node struct {
 // newGraph makes the graph for an answer of so many bytes at most.
 func newGraph(r resolving, shown shape, most int) *graph {
 	shown.hideDateReadable = true // the contract has it for the records of the page
-	return &graph{resolving: r, shape: shown, max: most, nodes: make(map[string]*node)}
+	g := &graph{resolving: r, shape: shown, max: most, nodes: make(map[string]*node)}
+	for path := range r.fields {
+		g.longest = max(g.longest, len(path))
+	}
+	return g
 }
 
 // begin takes the records of the page, as they are stored and as they are shown.

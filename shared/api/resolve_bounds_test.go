@@ -73,6 +73,12 @@ func TestResolveHostile(t *testing.T) {
 		}
 	}
 	words := strings.Trim(strings.ReplaceAll(times(3000, func(i int) string { return string([]byte{'a' + byte(i/400), 'a' + byte(i/20%20), 'a' + byte(i%20)}) }), ",", " "), "[]")
+	// A long name in front of many members, and more fields than a map compares one by one.
+	paths := map[string]string{did(0): named(did(0), "paths", `,"`+strings.Repeat("n", 1<<20)+`":{"list":`+times(300_000, func(int) string { return `{"a":0}` })+`}`)}
+	asked := make(fieldPaths)
+	for i := range 20 {
+		asked[fmt.Sprintf("basic.f%d", i)] = true
+	}
 	for name, c := range map[string]struct {
 		documents map[string]string
 		root      string
@@ -91,6 +97,7 @@ func TestResolveHostile(t *testing.T) {
 		"a large one, often":                {thousand, did(0), resolving{depth: 1}, false},
 		"much to be read":                   {heavy, "did:gun:aaaaaaaaaaaa:root", resolving{depth: 1}, false},
 		"nested":                            {deep, did(0), resolving{depth: 5}, true},
+		"a long name, not asked for":        {paths, did(0), resolving{depth: 1, fields: asked}, true},
 		"long comments":                     {commented(1, words+" ground zz", "ground"+strings.Repeat(" zz", 100_000)), did(0), resolving{depth: 2, namesOnly: true}, true},
 		"long comments, often":              {commented(8, "ground zz", "ground"+strings.Repeat(" zz", 100_000)), did(0), resolving{depth: 2, namesOnly: true}, true},
 		"a large name, often":               {names, did(0), resolving{depth: 1, namesOnly: true}, false},
