@@ -190,7 +190,11 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, a answer) {
 	if zipped && a.packed != nil {
 		a.body, suffix = a.packed, gzipTag
 	}
-	release, ok := s.unsent.hold(int64(len(a.body)))
+	size := int64(len(a.body))
+	if a.common { // there is one for all
+		size = 0
+	}
+	release, ok := s.unsent.hold(size)
 	if !ok {
 		s.fail(w, r, errCrowded())
 		return
