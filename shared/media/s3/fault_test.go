@@ -317,6 +317,33 @@ func TestAbortAfterCancel(t *testing.T) {
 	wantNothingLeft(t, client, bucket)
 }
 
+// TestPartBehindAbort: a part whose call was cut off is kept by S3 when its upload has been
+// aborted already, and with it the upload. It is aborted again.
+func TestPartBehindAbort(t *testing.T) {
+	p, s, client, bucket := newProxy(t, s3.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	late := make(chan struct{})
+	p.set(func(_ int, operation string) *misbehaviour {
+		switch operation {
+		case "UploadPart":
+			time.AfterFunc(100*time.Millisecond, cancel) // the engine has the first half
+			return &misbehaviour{late: late}
+		case "AbortMultipartUpload":
+			if count(p.seen, operation) == 1 {
+				time.AfterFunc(20*time.Millisecond, func() { close(late) }) // behind it, and before the next
+			}
+		}
+		return nil
+	})
+	if _, err := s.Put(ctx, media.Upload{Name: name, Body: bytes.NewReader(large[:6<<20])}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Put returned %v", err)
+	}
+	if n := count(p.operations(), "AbortMultipartUpload"); n != 3 {
+		t.Errorf("aborted %d times: %q", n, p.operations())
+	}
+	wantNothingLeft(t, client, bucket)
+}
+
 // TestSweep: only what is old enough goes, and no object that has a name.
 func TestSweep(t *testing.T) {
 	client := newClient(t)

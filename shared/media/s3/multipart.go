@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -58,6 +59,16 @@ type parts struct {
 
 	mu   sync.Mutex
 	done []types.CompletedPart // by number
+
+	cut atomic.Bool // a call for a part has failed, and may have an effect yet
+}
+
+// failed notes how a call for a part ended.
+func (p *parts) failed(err error) error {
+	if err != nil {
+		p.cut.Store(true)
+	}
+	return err
 }
 
 // begin starts a multipart upload whose parts come with such checksums.
@@ -141,7 +152,7 @@ func (p *parts) sendOne(ctx context.Context, number int32, content []byte) error
 		if err == nil {
 			p.add(number, out.ETag, out.ChecksumCRC32)
 		}
-		return err
+		return p.failed(err)
 	})
 }
 
@@ -160,14 +171,28 @@ func (p *parts) complete(ctx context.Context, mark string, ifAbsent bool) error 
 	return p.s.mine(ctx, *p.key, mark, doubt, err)
 }
 
-// abort gives the parts back, also when the context is over.
+// abort gives the parts back, also when the context is over. A part whose call was cut off
+// may still be on its way into S3 and be kept behind the abort, so that S3's documentation
+// of AbortMultipartUpload has it repeated.
 func (p *parts) abort(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
 	defer cancel()
-	if err := p.s.abort(ctx, p.key, p.uploadID); err != nil {
+	err := p.s.abort(ctx, p.key, p.uploadID)
+	if p.cut.Load() {
+		for _, pause := range lookAgain {
+			if err == nil {
+				time.Sleep(pause) // within tidyTime
+				err = p.s.abort(ctx, p.key, p.uploadID)
+			}
+		}
+	}
+	if err != nil {
 		p.s.log.WarnContext(ctx, "an upload could not be aborted; a sweep will do it", "error", err)
 	}
 }
+
+// lookAgain are the pauses before an abort is repeated.
+var lookAgain = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond}
 
 // abort ends an upload that may be gone already.
 func (s *Store) abort(ctx context.Context, key, uploadID *string) error {
@@ -234,7 +259,7 @@ func (p *parts) copyAll(ctx context.Context, source *string, size int64) error {
 				if err == nil {
 					p.add(n, out.CopyPartResult.ETag, nil)
 				}
-				return err
+				return p.failed(err)
 			})
 		})
 		number++

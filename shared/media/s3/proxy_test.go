@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -31,6 +32,9 @@ type misbehaviour struct {
 	after int64
 	// spoil changes the first byte of the request's body, garble that of the answer's.
 	spoil, garble bool
+	// late passes the second half of the request's body on when this is closed, though
+	// nobody waits for the answer any more.
+	late chan struct{}
 }
 
 // proxy is an HTTP server in front of the engine. It passes on what rule does not
@@ -152,6 +156,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer answer.Body.Close()
 	}
 	switch {
+	case m.late != nil:
+		p.passLate(r, body, m.late)
+		panic(http.ErrAbortHandler)
 	case m.after > 0:
 		p.copyHead(w, answer)
 		_, _ = io.CopyN(w, answer.Body, m.after)
@@ -195,6 +202,25 @@ func (p *proxy) pass(r *http.Request, body []byte) (*http.Response, error) {
 	}
 	out.Header, out.Host = r.Header.Clone(), r.Host
 	return p.transport.RoundTrip(out)
+}
+
+// passLate is pass with the second half of the body when late is closed.
+func (p *proxy) passLate(r *http.Request, body []byte, late <-chan struct{}) {
+	reader, writer := io.Pipe()
+	go func() {
+		_, err := writer.Write(body[:len(body)/2])
+		<-late
+		if err == nil {
+			_, err = writer.Write(body[len(body)/2:])
+		}
+		_ = writer.CloseWithError(err)
+	}()
+	out := r.Clone(context.WithoutCancel(r.Context()))
+	out.RequestURI, out.Body, out.ContentLength = "", reader, int64(len(body))
+	out.URL.Scheme, out.URL.Host = "http", strings.TrimPrefix(p.engine, "http://")
+	if answer, err := p.transport.RoundTrip(out); err == nil {
+		_ = answer.Body.Close()
+	}
 }
 
 func (p *proxy) copyHead(w http.ResponseWriter, answer *http.Response) {
