@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"oipnode/shared/oip/canon"
@@ -190,10 +189,6 @@ func (s *shape) value(dst []byte, v canon.Value) []byte {
 	return append(dst, v.Raw()...)
 }
 
-// maxDateText is the longest text, in bytes, that is read as a date; the stores read no
-// longer one.
-const maxDateText = 64
-
 // maxDate is the last millisecond, on both sides of 1970, of a JavaScript Date.
 const maxDate = 8.64e15
 
@@ -208,7 +203,8 @@ func dateReadable(data canon.Value) string {
 	switch date.Kind() {
 	case canon.Number:
 	case canon.String:
-		if digits = date.Text(); len(digits) > maxDateText || strings.Trim(digits, "+-.0123456789eE") != "" {
+		var ok bool
+		if digits, ok = records.NumberText(date.Raw()); !ok {
 			return ""
 		}
 	default:

@@ -180,14 +180,21 @@ func text(raw []byte) (string, bool) {
 // exactInteger is the largest magnitude that every engine's numbers hold exactly.
 const exactInteger = 1 << 53
 
-// number reads a JSON number, or a string that holds one, rounded down to an
-// integer. Numbers beyond 2^53 have no exact place in an order and are refused.
-func number(raw []byte) (int64, bool) {
+// NumberText is the text of a raw JSON number, or of a string that holds one, as a
+// publisher may write either: of 1 to 64 bytes. What it returns may still be no number.
+func NumberText(raw []byte) (string, bool) {
 	s := string(raw)
 	if len(raw) > 0 && raw[0] == '"' {
 		s, _ = text(raw)
 	}
-	if len(s) == 0 || len(s) > 64 || strings.Trim(s, "+-.0123456789eE") != "" {
+	return s, len(s) > 0 && len(s) <= 64 && strings.Trim(s, "+-.0123456789eE") == ""
+}
+
+// number reads a JSON number, or a string that holds one, rounded down to an
+// integer. Numbers beyond 2^53 have no exact place in an order and are refused.
+func number(raw []byte) (int64, bool) {
+	s, ok := NumberText(raw)
+	if !ok {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
